@@ -1,0 +1,10 @@
+"""The GRU for Keras 3, in every convention, on TensorFlow, JAX and PyTorch."""
+
+from keras_gru.bidirectional import Bidirectional as Bidirectional
+from keras_gru.cell import GRUCellV as GRUCellV
+from keras_gru.layer import GRU as GRU
+from keras_gru.variants import VARIANTS as VARIANTS
+
+__version__ = "0.1.0"
+
+__all__ = ["GRU", "VARIANTS", "Bidirectional", "GRUCellV", "__version__"]

@@ -1,0 +1,232 @@
+"""GRUCellV: the weights of a GRU, its dropout masks, and one step."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from keras_gru import arguments, backends, equations
+from keras_gru.equations import Tensor
+
+UPDATE_GATES = ("keep", "replace")
+IMPLEMENTATIONS = (1, 2)
+
+
+class Weights(NamedTuple):
+    """The weights of a cell: W, U, b, c; the biases are None where there is none."""
+
+    kernel: Tensor  # (features, 3 * units)
+    recurrent_kernel: Tensor  # (units, 3 * units)
+    input_bias: Tensor | None  # (3 * units,)
+    recurrent_bias: Tensor | None  # (3 * units,)
+
+
+@keras.saving.register_keras_serializable(package="keras_gru")
+class GRUCellV(keras.layers.GRUCell):
+    """One step of a gated recurrent unit, in every convention.
+
+    With σ the recurrent activation, g the activation, and `x` (batch, features),
+    `h` (batch, units):
+
+        z = σ(W_z x + b_z + U_z h + c_z)
+        r = σ(W_r x + b_r + U_r h + c_r)
+        n = g(W_n x + b_n + r ⊙ (U_n h + c_n))      reset_after=True
+        n = g(W_n x + b_n + U_n (r ⊙ h))            reset_after=False
+        h' = z ⊙ h + (1 − z) ⊙ n                    update_gate="keep"
+        h' = (1 − z) ⊙ h + z ⊙ n                    update_gate="replace"
+
+    `kernel` is W, (features, 3 * units); `recurrent_kernel` is U,
+    (units, 3 * units); `bias` is (2, 3 * units), rows b and c, with
+    `reset_after`, else b alone, (3 * units,). The gates stand in the order z, r,
+    n. Weights, names and initial values are those of `keras.layers.GRUCell`.
+
+    Args:
+        units: positive integer, the size of the state.
+        activation: g. Default `"tanh"`; None is the identity.
+        recurrent_activation: σ. Default `"sigmoid"`; None is the identity.
+        use_bias: whether there are b and c.
+        kernel_initializer, recurrent_initializer, bias_initializer: initial
+            values of the weights. Defaults `"glorot_uniform"`, `"orthogonal"`,
+            `"zeros"`.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on
+            the weights. Default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints on
+            the weights. Default None.
+        dropout: rate in [0, 1] at which inputs are dropped in training; values
+            outside are clamped.
+        recurrent_dropout: rate in [0, 1] at which the state is dropped where it
+            enters a recurrent product, one mask a gate; clamped likewise.
+        reset_after: where the reset gate acts. Default True.
+        seed: seed of the dropout masks.
+        update_gate: `"keep"` (default) or `"replace"`: which term z multiplies.
+        implementation: 2 (default): the gates share one dropout mask on the
+            input. 1: one mask a gate. `recurrent_dropout` implies 1.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Call arguments:
+        inputs: `(batch, features)`.
+        states: `(batch, units)`, or a list of that one tensor.
+        training: whether dropout acts.
+
+    Returns:
+        The output, `(batch, units)`, and the new state, which is the same tensor
+        in the form (tensor or list) of `states`.
+
+    Raises:
+        ValueError: `units` is not positive, `update_gate` or `implementation`
+            is unknown, an input does not fit the weights.
+        TypeError: `units` is not an integer.
+
+    Source: Cho et al. 2014, arXiv 1406.1078; Chung et al. 2014, arXiv 1412.3555.
+    `keras_gru.VARIANTS` names the conventions.
+
+    Example:
+
+    >>> import keras, keras_gru, numpy as np
+    >>> cell = keras_gru.GRUCellV(4, **keras_gru.VARIANTS["chung2014"])
+    >>> layer = keras.layers.RNN(cell, return_sequences=True)
+    >>> tuple(layer(np.ones((2, 5, 3), "float32")).shape)
+    (2, 5, 4)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        reset_after: bool = True,
+        seed: int | None = None,
+        *,
+        update_gate: str = "keep",
+        implementation: int = 2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            arguments.positive_integer("units", units),
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            reset_after=arguments.one_of("reset_after", reset_after, (True, False)),
+            seed=seed,
+            implementation=arguments.one_of(
+                "implementation", implementation, IMPLEMENTATIONS
+            ),
+            **kwargs,
+        )
+        self.update_gate = arguments.one_of("update_gate", update_gate, UPDATE_GATES)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        arguments.shape(
+            "inputs", input_shape, (None, input_shape[-1]), "(batch, features)"
+        )
+        if input_shape[-1] is None:
+            raise ValueError(
+                "The last dimension of the inputs must be known to build the "
+                f"weights. Received: inputs of shape {tuple(input_shape)}. Give "
+                "the number of features, as in keras.Input((None, features))."
+            )
+        super().build(input_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: input_shape[-1]})
+
+    def call(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
+        nested = keras.tree.is_nested(states)
+        (h,) = states if nested else (states,)
+        weights = self.compute_weights()
+        dropout: tuple[Tensor, ...] = ()
+        recurrent_dropout: tuple[Tensor, ...] = ()
+        if training and self.dropout > 0:
+            dropout = _as_tuple(self.get_dropout_mask(inputs))
+        if training and self.recurrent_dropout > 0:
+            recurrent_dropout = _as_tuple(self.get_recurrent_dropout_mask(h))
+        h = equations.step(
+            equations.project(inputs, weights.kernel, weights.input_bias, dropout),
+            h,
+            equations.split_gates(weights.recurrent_kernel),
+            None
+            if weights.recurrent_bias is None
+            else equations.split_gates(weights.recurrent_bias),
+            activation=backends.exact(self.activation),
+            recurrent_activation=backends.exact(self.recurrent_activation),
+            reset_after=self.reset_after,
+            update_gate=self.update_gate,
+            recurrent_dropout=recurrent_dropout,
+        )
+        return h, [h] if nested else h
+
+    def compute_weights(self) -> Weights:
+        """The weights as tensors of the compute dtype."""
+
+        def tensor(variable: Any) -> Tensor:
+            return ops.cast(variable.value, self.compute_dtype)
+
+        input_bias = recurrent_bias = None
+        if self.use_bias and self.reset_after:
+            bias = tensor(self.bias)  # (2, 3 * units)
+            input_bias, recurrent_bias = bias[0], bias[1]
+        elif self.use_bias:
+            input_bias = tensor(self.bias)  # (3 * units,)
+        return Weights(
+            kernel=tensor(self.kernel),
+            recurrent_kernel=tensor(self.recurrent_kernel),
+            input_bias=input_bias,
+            recurrent_bias=recurrent_bias,
+        )
+
+    def draw_dropout_masks(
+        self, inputs: Tensor, state: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """New masks for one pass over a batch of sequences.
+
+        Unlike `get_dropout_mask` it keeps nothing on the cell, so that two
+        threads may call one layer. The draws are those of `keras.layers.GRU`:
+        the same seed gives the same masks.
+
+        Args:
+            inputs: `(batch, features)`, of the shape and dtype of the masks.
+            state: `(batch, units)`, likewise.
+
+        Returns:
+            The masks on the input (none, one or three) and those on the state
+            (none or three): 0 where dropped, else 1 / (1 − rate).
+        """
+
+        def draw(like: Tensor, rate: float) -> tuple[Tensor, ...]:
+            return _as_tuple(self._create_dropout_mask(like, rate)) if rate > 0 else ()
+
+        return draw(inputs, self.dropout), draw(state, self.recurrent_dropout)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "update_gate": self.update_gate,
+            "implementation": self.implementation,
+        }
+
+
+def _as_tuple(masks: Any) -> tuple[Tensor, ...]:
+    return tuple(masks) if isinstance(masks, list) else (masks,)

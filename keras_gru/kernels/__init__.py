@@ -1,0 +1,98 @@
+"""The kernels in order of preference, and the choice among them.
+
+`KERNELS` is the order in which `kernel="auto"` asks; the first kernel that does
+not refuse a call runs it. `portable` refuses nothing and stands last. A kernel's
+name is its file's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keras_gru.kernels import portable
+from keras_gru.kernels.contract import Kernel, SequenceCall
+
+KERNELS: tuple[Kernel, ...] = (portable,)
+
+
+def name_of(kernel: Kernel) -> str:
+    """The name that users write, `kernel="portable"`: the file's name."""
+    return kernel.__name__.rpartition(".")[2]
+
+
+def names() -> tuple[str, ...]:
+    """The names of all kernels, in order of preference."""
+    return tuple(map(name_of, KERNELS))
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Which kernel runs a call, and why no other one does.
+
+    Attributes:
+        kernel: the name of the kernel that runs.
+        refusals: for each other kernel, its name and the reason.
+    """
+
+    kernel: str
+    refusals: dict[str, str]
+
+    def __str__(self) -> str:
+        rows = [(self.kernel, "runs"), *self.refusals.items()]
+        width = max(len("kernel"), *(len(name) for name, _ in rows))
+        lines = [f"{name:<{width}}  {reason}" for name, reason in rows]
+        return "\n".join([f"{'kernel':<{width}}  why", *lines])
+
+
+def choose(call: SequenceCall, requested: str = "auto") -> Kernel:
+    """The kernel that runs `call`.
+
+    Args:
+        call: what is to be run.
+        requested: `"auto"` or the name of one kernel.
+
+    Raises:
+        ValueError: the requested kernel refuses the call, or `use_cudnn=True`
+            and no kernel of cuDNN can run it. The message has the reasons.
+    """
+    refusals = {}
+    for kernel in KERNELS:
+        reason = _refusal(kernel, call, requested)
+        if reason is None:
+            return kernel
+        refusals[name_of(kernel)] = reason
+    if requested != "auto":
+        raise ValueError(
+            f"kernel={requested!r} cannot run this call: {refusals[requested]}. "
+            "Pass kernel='auto' to take the fastest kernel that can."
+        )
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in refusals.items())
+    raise ValueError(
+        f"use_cudnn=True, but cuDNN cannot run this call ({reasons}). Pass "
+        "use_cudnn='auto' to take the fastest kernel that can."
+    )
+
+
+def explain(call: SequenceCall, requested: str = "auto") -> Explanation:
+    """Which kernel `choose` takes and why not the others; raises as it does."""
+    chosen = choose(call, requested)
+    return Explanation(
+        kernel=name_of(chosen),
+        refusals={
+            name_of(kernel): _refusal(kernel, call, requested)
+            or f"it could run, but {name_of(chosen)} is preferred"
+            for kernel in KERNELS
+            if kernel is not chosen
+        },
+    )
+
+
+def _refusal(kernel: Kernel, call: SequenceCall, requested: str) -> str | None:
+    """Why the kernel does not run the call: the user's wishes, then its own."""
+    if requested not in ("auto", name_of(kernel)):
+        return f"kernel={requested!r} was asked for"
+    if call.use_cudnn is True and not kernel.CUDNN:
+        return "use_cudnn=True was asked for, and it is not cuDNN"
+    if call.use_cudnn is False and kernel.CUDNN:
+        return "use_cudnn=False was asked for"
+    return kernel.refusal(call)

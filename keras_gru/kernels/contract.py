@@ -1,0 +1,120 @@
+"""What a kernel is: what it is told, what it gets, what it returns.
+
+A kernel is a module of this folder with two functions and one constant:
+
+    CUDNN: bool                       it is cuDNN's own, for `use_cudnn`
+    refusal(call) -> str | None       None, or the reason why it cannot run `call`
+    run(call, tensors) -> SequenceResult
+
+The choice rests on the `SequenceCall` alone, which holds no tensor, so that it
+can be made and explained before anything is computed. The layer, not the
+kernel, turns states into outputs (leading masked steps, `zero_output_for_mask`):
+a kernel has one duty, the states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from keras_gru.equations import Activation, Tensor
+
+
+@dataclass(frozen=True)
+class SequenceCall:
+    """One pass over a batch of sequences, described without its tensors.
+
+    Attributes:
+        backend: `"tensorflow"`, `"jax"` or `"torch"`.
+        dtype: the dtype of all tensors, `"float32"`, …
+        batch, timesteps, features: sizes, None where they are not known yet.
+        units: size of the state.
+        update_gate, reset_after: the convention; see `keras_gru.equations`.
+        activation, recurrent_activation: as Keras functions.
+        use_bias: whether the two biases (`reset_after`) or the one are there.
+        return_sequences: whether the states of all steps are asked for.
+        go_backwards: the last time step is processed first.
+        unroll: the user asks for a loop that is written out.
+        masked: there is a mask.
+        training: `training=True` was passed.
+        stateful: the final state is kept for the next call.
+        dropout_masks: 0, 1 (the gates share one) or 3 (one a gate).
+        recurrent_dropout: whether there are three masks on the state.
+        use_cudnn: `"auto"`, True or False.
+    """
+
+    backend: str
+    dtype: str
+    batch: int | None
+    timesteps: int | None
+    features: int | None
+    units: int
+    update_gate: str
+    reset_after: bool
+    activation: Activation
+    recurrent_activation: Activation
+    use_bias: bool
+    return_sequences: bool
+    go_backwards: bool
+    unroll: bool
+    masked: bool
+    training: bool
+    stateful: bool
+    dropout_masks: int
+    recurrent_dropout: bool
+    use_cudnn: str | bool
+
+
+@dataclass(frozen=True)
+class SequenceTensors:
+    """The tensors of one pass, all of `SequenceCall.dtype` but the mask.
+
+    Attributes:
+        sequences: `(batch, time, features)`, zero at masked steps.
+        initial_state: `(batch, units)`.
+        kernel: `(features, 3 * units)`, gates z, r, n.
+        recurrent_kernel: `(units, 3 * units)`.
+        input_bias: `(3 * units,)`, or None without bias.
+        recurrent_bias: `(3 * units,)`, or None without bias or `reset_after`.
+        mask: `(batch, time)` bool, True = use, or None.
+        dropout_masks: none, one or three `(batch, features)`.
+        recurrent_dropout_masks: none or three `(batch, units)`.
+    """
+
+    sequences: Tensor
+    initial_state: Tensor
+    kernel: Tensor
+    recurrent_kernel: Tensor
+    input_bias: Tensor | None
+    recurrent_bias: Tensor | None
+    mask: Tensor | None = None
+    dropout_masks: tuple[Tensor, ...] = ()
+    recurrent_dropout_masks: tuple[Tensor, ...] = ()
+
+
+class SequenceResult(NamedTuple):
+    """What a kernel returns.
+
+    Attributes:
+        states: `(batch, time, units)`, the state after each step in processing
+            order (`go_backwards`: the last time step first), frozen where the
+            mask is False. May be None without `return_sequences`.
+        final_state: `(batch, units)`.
+    """
+
+    states: Tensor | None
+    final_state: Tensor
+
+
+class Kernel(Protocol):
+    """The type of a kernel module."""
+
+    @property
+    def __name__(self) -> str: ...
+
+    @property
+    def CUDNN(self) -> bool: ...
+
+    def refusal(self, call: SequenceCall) -> str | None: ...
+
+    def run(self, call: SequenceCall, tensors: SequenceTensors) -> SequenceResult: ...

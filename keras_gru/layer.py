@@ -1,0 +1,439 @@
+"""GRU: masks, states, direction, stateful; a kernel runs the sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+import keras
+from keras import ops
+from keras.src.backend.common.masking import get_keras_mask  # not in the public API
+
+from keras_gru import arguments, backends, kernels
+from keras_gru.cell import GRUCellV
+from keras_gru.equations import Tensor
+from keras_gru.kernels.contract import SequenceCall, SequenceTensors
+
+
+@keras.saving.register_keras_serializable(package="keras_gru")
+class GRU(keras.layers.RNN):
+    """Gated recurrent unit over sequences, in every convention.
+
+    A drop-in for `keras.layers.GRU`: the same arguments in the same order, the
+    same weights under the same names, the same outputs. For each time step,
+    with σ the recurrent activation and g the activation:
+
+        z = σ(W_z x + b_z + U_z h + c_z)
+        r = σ(W_r x + b_r + U_r h + c_r)
+        n = g(W_n x + b_n + r ⊙ (U_n h + c_n))      reset_after=True
+        n = g(W_n x + b_n + U_n (r ⊙ h))            reset_after=False
+        h' = z ⊙ h + (1 − z) ⊙ n                    update_gate="keep"
+        h' = (1 − z) ⊙ h + z ⊙ n                    update_gate="replace"
+
+    `keras_gru.VARIANTS` holds the choices of the literature by name.
+
+    Args:
+        units: positive integer, the size of the state and of the output.
+        activation: g. Default `"tanh"`; None is the identity.
+        recurrent_activation: σ. Default `"sigmoid"`; None is the identity.
+        use_bias: whether there are biases b (and c with `reset_after`).
+        kernel_initializer, recurrent_initializer, bias_initializer: initial
+            values of W, U and the biases. Defaults `"glorot_uniform"`,
+            `"orthogonal"`, `"zeros"`.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer,
+            activity_regularizer: penalties on weights and output. Default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints on
+            the weights. Default None.
+        dropout: rate in [0, 1] at which inputs are dropped in training, one mask
+            a sequence; values outside are clamped.
+        recurrent_dropout: rate in [0, 1] at which the state is dropped where it
+            enters a recurrent product, one mask a gate and a sequence.
+        seed: seed of the dropout masks.
+        return_sequences: return the output of every step, not only the last.
+        return_state: return the final state too.
+        go_backwards: process the sequence from its end; the outputs stand in
+            the order of processing.
+        stateful: start each batch with the final states of the batch before.
+        unroll: write the loop out; needs a known number of time steps.
+        reset_after: where the reset gate acts. Default True.
+        use_cudnn: `"auto"`, True (ValueError when called, where cuDNN cannot run
+            it) or False.
+        update_gate: `"keep"` (default) or `"replace"`: which term z multiplies.
+        kernel: `"auto"` or the name of one kernel (`keras_gru.kernels`); a named
+            kernel that cannot run a call raises a ValueError with the reason.
+        **kwargs: `zero_output_for_mask` (outputs of masked steps are zero, with
+            `return_sequences`), `implementation` (1: a dropout mask a gate),
+            `name`, `dtype`, `trainable`.
+
+    Call arguments:
+        sequences: `(batch, time, features)`.
+        initial_state: `(batch, units)`, or a list of that one tensor. Default:
+            zeros, or the kept state with `stateful`.
+        mask: `(batch, time)`, True where a step is used. Where it is not, the
+            state is frozen and the output repeats the one before it (zeros
+            before the first used step). Default: the mask that the layer before
+            attached to `sequences`.
+        training: whether dropout acts.
+
+    Returns:
+        The outputs `(batch, time, units)` with `return_sequences`, else the
+        output of the last used step `(batch, units)`; with `return_state`, also
+        the final state `(batch, units)`. All in the compute dtype.
+
+    Raises:
+        TypeError: `units` is not an integer.
+        ValueError: an argument or an input is not what is described here; the
+            message names it, its value and what was expected.
+
+    Source: Cho et al. 2014, arXiv 1406.1078; Chung et al. 2014, arXiv 1412.3555.
+
+    Example:
+
+    >>> import keras_gru, numpy as np
+    >>> layer = keras_gru.GRU(4, return_sequences=True, return_state=True)
+    >>> outputs, state = layer(np.ones((2, 5, 3), "float32"))
+    >>> tuple(outputs.shape), tuple(state.shape)
+    ((2, 5, 4), (2, 4))
+    >>> before = keras_gru.GRU(4, **keras_gru.VARIANTS["cho2014"])
+    >>> tuple(before(np.ones((2, 5, 3), "float32")).shape)
+    (2, 4)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        use_cudnn: str | bool = "auto",
+        *,
+        update_gate: str = "keep",
+        kernel: str = "auto",
+        **kwargs: Any,
+    ) -> None:
+        cell = GRUCellV(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            reset_after=reset_after,
+            seed=seed,
+            update_gate=update_gate,
+            implementation=kwargs.pop("implementation", 2),
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            name="gru_cell",
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+        self.use_cudnn = arguments.one_of("use_cudnn", use_cudnn, ("auto", True, False))
+        self.kernel = arguments.one_of("kernel", kernel, ("auto", *kernels.names()))
+
+    def build(
+        self,
+        sequences_shape: tuple[int | None, ...],
+        initial_state_shape: Any = None,
+    ) -> None:
+        self._check_shapes(sequences_shape, initial_state_shape)
+        if self.stateful and sequences_shape[0] is None:
+            raise ValueError(
+                "stateful=True needs a known batch size, for the state is kept "
+                f"per row. Received: sequences of shape {tuple(sequences_shape)}. "
+                "Give the batch size, as in keras.Input(batch_shape=(32, None, 8))."
+            )
+        super().build(sequences_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
+
+    def compute_output_shape(
+        self,
+        sequences_shape: tuple[int | None, ...],
+        initial_state_shape: Any = None,
+    ) -> Any:
+        self._check_shapes(sequences_shape, initial_state_shape)
+        return super().compute_output_shape(sequences_shape)
+
+    def call(
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+    ) -> Any:
+        sequences = ops.cast(sequences, self.compute_dtype)
+        mask = self._standardize_mask(sequences, mask)
+        if mask is not None:
+            # What stands at a masked step must not matter, NaN and gradients
+            # included: 0 * NaN would reach the gradient of the kernel.
+            used = ops.expand_dims(mask, -1)  # (batch, time, 1)
+            sequences = backends.current().where(
+                used, sequences, ops.zeros_like(sequences)
+            )
+        starts_at_zero = initial_state is None and not self.stateful
+        initial_state = self._standardize_initial_state(sequences, initial_state)
+
+        call = self._describe(sequences.shape, mask is not None, bool(training))
+        kernel = kernels.choose(call, self.kernel)
+        dropout_masks: tuple[Tensor, ...] = ()
+        recurrent_dropout_masks: tuple[Tensor, ...] = ()
+        if training:
+            dropout_masks, recurrent_dropout_masks = self.cell.draw_dropout_masks(
+                sequences[:, 0, :], initial_state
+            )
+        states, final_state = kernel.run(
+            call,
+            SequenceTensors(
+                sequences=sequences,
+                initial_state=initial_state,
+                mask=mask,
+                dropout_masks=dropout_masks,
+                recurrent_dropout_masks=recurrent_dropout_masks,
+                **self.cell.compute_weights()._asdict(),
+            ),
+        )
+        if self.stateful:
+            self.states[0].assign(final_state)
+        outputs = states if self.return_sequences else final_state
+        if mask is not None:
+            outputs = self._hide_unused(outputs, mask, starts_at_zero)
+        return (outputs, final_state) if self.return_state else outputs
+
+    def explain(
+        self,
+        input_shape: Sequence[int | None] | None = None,
+        mask: bool = False,
+        training: bool = False,
+    ) -> kernels.Explanation:
+        """Which kernel runs this layer, and for each other one why not.
+
+        Args:
+            input_shape: `(batch, time, features)`, None where not known.
+                Default: only what the built layer knows.
+            mask: whether the call has a mask.
+            training: whether it is a training step.
+
+        Returns:
+            An object with `kernel`, a name, and `refusals`, name → reason, whose
+            `str` is a table.
+
+        Raises:
+            ValueError: the kernel that the layer asks for cannot run the call,
+                or `input_shape` is not one of a sequence.
+
+        Example:
+
+        >>> import keras_gru
+        >>> print(keras_gru.GRU(4, kernel="portable").explain().kernel)
+        portable
+        """
+        if input_shape is None:
+            features = self.cell.kernel.shape[0] if self.cell.built else None
+            input_shape = (None, None, features)
+        arguments.shape(
+            "input_shape", input_shape, (None, None, None), "(batch, time, features)"
+        )
+        return kernels.explain(self._describe(input_shape, mask, training), self.kernel)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        # The cell's arguments are the layer's own; what both have (name, dtype,
+        # trainable) is the layer's.
+        cell_config = config.pop("cell")["config"]
+        return {
+            **cell_config,
+            **config,
+            "activity_regularizer": keras.regularizers.serialize(
+                self.activity_regularizer
+            ),
+            "use_cudnn": self.use_cudnn,
+            "kernel": self.kernel,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> GRU:
+        return cls(**config)
+
+    def _describe(
+        self, shape: Sequence[int | None], masked: bool, training: bool
+    ) -> SequenceCall:
+        """What the choice of a kernel rests on."""
+        batch, timesteps, features = shape
+        dropout_masks = 0
+        if training and self.dropout > 0:
+            dropout_masks = 3 if self.implementation == 1 else 1
+        return SequenceCall(
+            backend=keras.backend.backend(),
+            dtype=self.compute_dtype,
+            batch=batch,
+            timesteps=timesteps,
+            features=features,
+            units=self.units,
+            update_gate=self.update_gate,
+            reset_after=self.reset_after,
+            activation=self.activation,
+            recurrent_activation=self.recurrent_activation,
+            use_bias=self.use_bias,
+            return_sequences=self.return_sequences,
+            go_backwards=self.go_backwards,
+            unroll=self.unroll,
+            masked=masked,
+            training=training,
+            stateful=self.stateful,
+            dropout_masks=dropout_masks,
+            recurrent_dropout=training and self.recurrent_dropout > 0,
+            use_cudnn=self.use_cudnn,
+        )
+
+    def _check_shapes(
+        self, sequences_shape: Sequence[int | None], initial_state_shape: Any
+    ) -> None:
+        """Raises ValueError where the inputs do not fit the layer or each other."""
+        arguments.shape(
+            "sequences", sequences_shape, (None, None, None), "(batch, time, features)"
+        )
+        batch, timesteps, _ = sequences_shape
+        if self.stateful and self.built and batch is not None:
+            expected = self.states[0].shape[0]
+            if batch != expected:
+                raise ValueError(
+                    "stateful=True keeps one state a row, so that the batch size "
+                    f"may not change. Received: sequences with batch size {batch}. "
+                    f"Expected: {expected}, the batch size that the layer was "
+                    "built with."
+                )
+        if timesteps == 0:
+            raise ValueError(
+                "Argument `sequences` has no time steps: its shape is "
+                f"{tuple(sequences_shape)}, (batch, time, features). Expected at "
+                "least one step; drop empty sequences or pad and mask them."
+            )
+        if timesteps is None and self.unroll:
+            raise ValueError(
+                "unroll=True needs a known number of time steps. Received: "
+                f"sequences of shape {tuple(sequences_shape)}. Give it, as in "
+                "keras.Input((10, 8)), or pass unroll=False."
+            )
+        if initial_state_shape is not None:
+            self._check_initial_state_shape(batch, initial_state_shape)
+
+    def _check_initial_state_shape(self, batch: int | None, shape: Any) -> None:
+        if any(isinstance(size, (list, tuple)) for size in shape):
+            if len(shape) != 1:
+                raise ValueError(
+                    "Argument `initial_state` must be one tensor, or a list of "
+                    f"one: a GRU has one state. Received: {len(shape)} tensors."
+                )
+            (shape,) = shape
+        arguments.shape("initial_state", shape, (batch, self.units), "(batch, units)")
+
+    def _standardize_initial_state(self, sequences: Tensor, state: Any) -> Tensor:
+        """The state before the first step, `(batch, units)`, compute dtype."""
+        if state is None and self.stateful:
+            # A copy, for torch assigns the next state in place, also to what the
+            # backward pass of this call still needs.
+            state = ops.copy(self.states[0].value)
+        elif state is None:
+            state = self.get_initial_state(ops.shape(sequences)[0])
+        state = keras.tree.map_structure(
+            lambda x: ops.convert_to_tensor(x, dtype=self.compute_dtype), state
+        )
+        self._check_shapes(
+            sequences.shape, keras.tree.map_structure(lambda x: tuple(x.shape), state)
+        )
+        return state[0] if keras.tree.is_nested(state) else state
+
+    def _standardize_mask(self, sequences: Tensor, mask: Any) -> Tensor | None:
+        """The mask as `(batch, time)` bool, or None."""
+        if keras.tree.is_nested(mask):
+            (mask,) = mask
+        if mask is None:
+            # Keras looks for a mask on the input only where the call has one
+            # tensor: beside an initial state it would be lost.
+            mask = get_keras_mask(sequences)
+        if mask is None:
+            return None
+        mask = ops.cast(ops.convert_to_tensor(mask), "bool")
+        arguments.shape("mask", mask.shape, sequences.shape[:2], "(batch, time)")
+        return mask
+
+    def _hide_unused(
+        self, outputs: Tensor, mask: Tensor, starts_at_zero: bool
+    ) -> Tensor:
+        """Puts zeros where the state is not an output of this pass.
+
+        That is at masked steps with `zero_output_for_mask`, otherwise before the
+        first used step, where the frozen state is the initial one; a pass that
+        starts at zero has the zeros there already.
+        """
+        if self.return_sequences and self.zero_output_for_mask:
+            shown = ops.flip(mask, axis=1) if self.go_backwards else mask
+        elif starts_at_zero:
+            return outputs
+        elif self.return_sequences:
+            in_order = ops.flip(mask, axis=1) if self.go_backwards else mask
+            shown = ops.cumsum(ops.cast(in_order, "int32"), axis=1) > 0
+        else:
+            shown = ops.any(mask, axis=1)
+        return backends.current().where(
+            ops.expand_dims(shown, -1), outputs, ops.zeros_like(outputs)
+        )
+
+    # What keras.layers.GRU offers of its cell.
+    units = property(attrgetter("cell.units"))
+    activation = property(attrgetter("cell.activation"))
+    recurrent_activation = property(attrgetter("cell.recurrent_activation"))
+    use_bias = property(attrgetter("cell.use_bias"))
+    kernel_initializer = property(attrgetter("cell.kernel_initializer"))
+    recurrent_initializer = property(attrgetter("cell.recurrent_initializer"))
+    bias_initializer = property(attrgetter("cell.bias_initializer"))
+    kernel_regularizer = property(attrgetter("cell.kernel_regularizer"))
+    recurrent_regularizer = property(attrgetter("cell.recurrent_regularizer"))
+    bias_regularizer = property(attrgetter("cell.bias_regularizer"))
+    kernel_constraint = property(attrgetter("cell.kernel_constraint"))
+    recurrent_constraint = property(attrgetter("cell.recurrent_constraint"))
+    bias_constraint = property(attrgetter("cell.bias_constraint"))
+    dropout = property(attrgetter("cell.dropout"))
+    recurrent_dropout = property(attrgetter("cell.recurrent_dropout"))
+    implementation = property(attrgetter("cell.implementation"))
+    reset_after = property(attrgetter("cell.reset_after"))
+    update_gate = property(attrgetter("cell.update_gate"))
+    seed = property(attrgetter("cell.seed"))
