@@ -42,7 +42,7 @@ def shape(name: str, value: Sequence[Any], expected: Shape, meaning: str) -> Non
     Raises:
         ValueError: the ranks or a known size differ.
     """
-    actual = tuple(value)
+    actual, expected = tuple(value), tuple(expected)
     agrees = len(actual) == len(expected) and all(
         a is None or e is None or a == e for a, e in zip(actual, expected, strict=True)
     )

@@ -153,6 +153,20 @@ class GRUCellV(keras.layers.GRUCell):
         super().build(input_shape)
         self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: input_shape[-1]})
 
+    def add_weight(self, *args: Any, initializer: Any = None, **kwargs: Any) -> Any:
+        """Adds a weight; in half precision its initial value is cast from float32.
+
+        The orthogonal initializer needs a QR decomposition, which no framework
+        has in half precision.
+        """
+        if self.variable_dtype in ("float16", "bfloat16"):
+            single = keras.initializers.get(initializer)
+
+            def initializer(shape: tuple[int, ...], dtype: str) -> Tensor:
+                return ops.cast(single(shape, dtype="float32"), dtype)
+
+        return super().add_weight(*args, initializer=initializer, **kwargs)
+
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
         nested = keras.tree.is_nested(states)
         (h,) = states if nested else (states,)
