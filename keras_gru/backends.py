@@ -29,6 +29,9 @@ class Backend(Protocol):
     def where(self, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """x where the condition holds, else y; no promotion."""
 
+    def concatenate(self, tensors: list[Tensor]) -> Tensor:
+        """Side by side along the last axis."""
+
     def scan(
         self, advance: Advance, state: Tensor, steps: tuple[Tensor, ...]
     ) -> Tensor:
@@ -59,6 +62,9 @@ class TensorFlow:
     def where(self, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return self.tf.where(condition, x, y)
 
+    def concatenate(self, tensors: list[Tensor]) -> Tensor:
+        return self.tf.concat(tensors, axis=-1)
+
     def scan(
         self, advance: Advance, state: Tensor, steps: tuple[Tensor, ...]
     ) -> Tensor:
@@ -88,6 +94,9 @@ class Jax:
 
     def where(self, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return self.jax.numpy.where(condition, x, y)
+
+    def concatenate(self, tensors: list[Tensor]) -> Tensor:
+        return self.jax.numpy.concatenate(tensors, axis=-1)
 
     def scan(
         self, advance: Advance, state: Tensor, steps: tuple[Tensor, ...]
@@ -122,6 +131,9 @@ class Torch:
 
     def where(self, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return self.torch.where(condition, x, y)
+
+    def concatenate(self, tensors: list[Tensor]) -> Tensor:
+        return self.torch.cat(tensors, dim=-1)
 
     def scan(
         self, advance: Advance, state: Tensor, steps: tuple[Tensor, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import keras
@@ -177,13 +178,23 @@ class GRUCellV(keras.layers.GRUCell):
             dropout = _as_tuple(self.get_dropout_mask(inputs))
         if training and self.recurrent_dropout > 0:
             recurrent_dropout = _as_tuple(self.get_recurrent_dropout_mask(h))
+        x = equations.project(
+            inputs,
+            weights.kernel,
+            weights.input_bias,
+            dropout,
+            backends.current().concatenate,
+        )
+        cut = functools.partial(
+            equations.recurrent_blocks,
+            reset_after=self.reset_after,
+            per_gate=bool(recurrent_dropout),
+        )
         h = equations.step(
-            equations.project(inputs, weights.kernel, weights.input_bias, dropout),
+            x,
             h,
-            equations.split_gates(weights.recurrent_kernel),
-            None
-            if weights.recurrent_bias is None
-            else equations.split_gates(weights.recurrent_bias),
+            cut(weights.recurrent_kernel),
+            cut(weights.recurrent_bias),
             activation=backends.exact(self.activation),
             recurrent_activation=backends.exact(self.recurrent_activation),
             reset_after=self.reset_after,

@@ -23,7 +23,7 @@ A weight of all gates holds the blocks in the order z, r, n along its last axis.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Tensor: TypeAlias = Any
 """A tensor of whichever framework calls."""
@@ -32,6 +32,8 @@ Gates: TypeAlias = tuple[Tensor, Tensor, Tensor]
 """The z, r and n block of something, in this order."""
 
 Activation: TypeAlias = Callable[[Tensor], Tensor]
+
+Concatenate: TypeAlias = Callable[[list[Tensor]], Tensor]
 
 
 def split_gates(blocks: Tensor) -> Gates:
@@ -45,8 +47,12 @@ def split_gates(blocks: Tensor) -> Gates:
 
 
 def project(
-    x: Tensor, kernel: Tensor, bias: Tensor | None, dropout: tuple[Tensor, ...] = ()
-) -> Gates:
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor | None,
+    dropout: tuple[Tensor, ...],
+    concatenate: Concatenate,
+) -> Tensor:
     """The input's share of each gate, `x W + b`; needs no state.
 
     Args:
@@ -55,24 +61,81 @@ def project(
         bias: b, `(3 * units,)`, or None.
         dropout: no mask, one mask for all gates, or one a gate in the order z,
             r, n; each multiplies x and has its shape.
+        concatenate: the framework's own, along the last axis.
 
     Returns:
-        `x W_z + b_z`, `x W_r + b_r`, `x W_n + b_n`, `(rows, units)` each.
+        `x W_z + b_z`, `x W_r + b_r`, `x W_n + b_n` side by side,
+        `(rows, 3 * units)`.
     """
-    if len(dropout) <= 1:
+    if len(dropout) == 3:
+        blocks = zip(dropout, split_gates(kernel), strict=True)
+        gates = concatenate([(x * mask) @ block for mask, block in blocks])
+    else:
         for mask in dropout:
             x = x * mask
-        products = split_gates(x @ kernel)
-    else:
-        z, r, n = (
-            (x * mask) @ block
-            for mask, block in zip(dropout, split_gates(kernel), strict=True)
-        )
-        products = (z, r, n)
-    if bias is None:
-        return products
-    b_z, b_r, b_n = split_gates(bias)
-    return products[0] + b_z, products[1] + b_r, products[2] + b_n
+        gates = x @ kernel
+    return gates if bias is None else gates + bias
+
+
+def recurrent_blocks(
+    weight: Tensor | None, *, reset_after: bool, per_gate: bool
+) -> tuple[Tensor, ...]:
+    """Cuts U or c, `(..., 3 * units)`, into the blocks that a step uses at a time.
+
+    One product serves all gates where it can: one block z|r|n with
+    `reset_after`, else two, z|r and n, for the product of the candidate waits for
+    the reset gate. Three blocks where each gate sees another state (`per_gate`,
+    for recurrent dropout). A bias that is not there is none of them.
+    """
+    if weight is None:
+        return ()
+    if per_gate:
+        return split_gates(weight)
+    if reset_after:
+        return (weight,)
+    units = weight.shape[-1] // 3
+    return weight[..., : 2 * units], weight[..., 2 * units :]
+
+
+class GateValues(NamedTuple):
+    """What one step computes on its way to the new state, `(batch, units)` each."""
+
+    z: Tensor
+    r: Tensor
+    n: Tensor
+    recurrent_n: Tensor | None  # U_n h + c_n; None with the reset before it
+
+
+def gates(
+    x: Tensor,
+    h: Tensor,
+    recurrent_kernel: tuple[Tensor, ...],
+    recurrent_bias: tuple[Tensor, ...],
+    *,
+    activation: Activation,
+    recurrent_activation: Activation,
+    reset_after: bool,
+    recurrent_dropout: tuple[Tensor, ...] = (),
+) -> GateValues:
+    """The gates and the candidate of one step; the arguments are those of `step`."""
+    x_z, x_r, x_n = split_gates(x)
+    states = [h * mask for mask in recurrent_dropout] or [h] * len(recurrent_kernel)
+    # U_z h + c_z, U_r h + c_r and, with reset_after, U_n h + c_n.
+    terms: list[Tensor] = []
+    for index, u in enumerate(recurrent_kernel[: None if reset_after else -1]):
+        product = states[index] @ u
+        if recurrent_bias:
+            product = product + recurrent_bias[index]
+        units = h.shape[-1]
+        terms += (product[:, i : i + units] for i in range(0, u.shape[-1], units))
+
+    z = recurrent_activation(x_z + terms[0])
+    r = recurrent_activation(x_r + terms[1])
+    if reset_after:
+        n = activation(x_n + r * terms[2])
+        return GateValues(z, r, n, terms[2])
+    n = activation(x_n + (r * states[-1]) @ recurrent_kernel[-1])
+    return GateValues(z, r, n, None)
 
 
 def update(z: Tensor, h: Tensor, n: Tensor, update_gate: str) -> Tensor:
@@ -86,10 +149,10 @@ def update(z: Tensor, h: Tensor, n: Tensor, update_gate: str) -> Tensor:
 
 
 def step(
-    x: Gates,
+    x: Tensor,
     h: Tensor,
-    recurrent_kernel: Gates,
-    recurrent_bias: Gates | None,
+    recurrent_kernel: tuple[Tensor, ...],
+    recurrent_bias: tuple[Tensor, ...],
     *,
     activation: Activation,
     recurrent_activation: Activation,
@@ -109,10 +172,10 @@ def step(
         h' = (1 − z) ⊙ h + z ⊙ n                    update_gate="replace"
 
     Args:
-        x: what `project` returned, `(batch, units)` a gate.
+        x: what `project` returned, `(batch, 3 * units)`.
         h: `(batch, units)`.
-        recurrent_kernel: U_z, U_r, U_n, `(units, units)` each.
-        recurrent_bias: c_z, c_r, c_n, `(units,)` each, or None.
+        recurrent_kernel: U, cut by `recurrent_blocks`.
+        recurrent_bias: c, cut likewise; empty without.
         activation: g.
         recurrent_activation: σ.
         reset_after: where the reset gate acts.
@@ -125,15 +188,14 @@ def step(
     recurrent product, v3 before it; Chung et al. 2014, arXiv 1412.3555, prints
     `"replace"`, before.
     """
-    h_z, h_r, h_n = [h * mask for mask in recurrent_dropout] or [h, h, h]
-    x_z, x_r, x_n = x
-    u_z, u_r, u_n = recurrent_kernel
-    c_z, c_r, c_n = recurrent_bias or (0, 0, 0)
-
-    z = recurrent_activation(x_z + h_z @ u_z + c_z)
-    r = recurrent_activation(x_r + h_r @ u_r + c_r)
-    if reset_after:
-        n = activation(x_n + r * (h_n @ u_n + c_n))
-    else:
-        n = activation(x_n + (r * h_n) @ u_n)
+    z, _, n, _ = gates(
+        x,
+        h,
+        recurrent_kernel,
+        recurrent_bias,
+        activation=activation,
+        recurrent_activation=recurrent_activation,
+        reset_after=reset_after,
+        recurrent_dropout=recurrent_dropout,
+    )
     return update(z, h, n, update_gate)

@@ -13,8 +13,9 @@ import functools
 from keras import ops
 
 from keras_gru import backends, equations
-from keras_gru.equations import Gates, Tensor
+from keras_gru.equations import Tensor
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
+from keras_gru.kernels.projection import project_sequences, time_major
 
 CUDNN = False
 
@@ -27,15 +28,15 @@ def refusal(call: SequenceCall) -> str | None:
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     """Runs `equations.step` over time; see `contract` for the shapes."""
     framework = backends.current()
-    in_order = functools.partial(_time_major, go_backwards=call.go_backwards)
+    cut = functools.partial(
+        equations.recurrent_blocks,
+        reset_after=call.reset_after,
+        per_gate=call.recurrent_dropout,
+    )
     step = functools.partial(
         equations.step,
-        recurrent_kernel=equations.split_gates(tensors.recurrent_kernel),
-        recurrent_bias=(
-            None
-            if tensors.recurrent_bias is None
-            else equations.split_gates(tensors.recurrent_bias)
-        ),
+        recurrent_kernel=cut(tensors.recurrent_kernel),
+        recurrent_bias=cut(tensors.recurrent_bias),
         activation=backends.exact(call.activation),
         recurrent_activation=backends.exact(call.recurrent_activation),
         reset_after=call.reset_after,
@@ -44,37 +45,15 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     )
 
     def advance(state: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
-        x_z, x_r, x_n, *used = inputs
-        new_state = step((x_z, x_r, x_n), state)
+        x, *used = inputs
+        new_state = step(x, state)
         return framework.where(used[0], new_state, state) if used else new_state
 
-    steps: tuple[Tensor, ...] = _project(in_order(tensors.sequences), tensors)
+    x = time_major(tensors.sequences, call.go_backwards)
+    steps: tuple[Tensor, ...] = (project_sequences(x, tensors),)
     if tensors.mask is not None:
-        steps += (in_order(tensors.mask[:, :, None]),)  # (time, batch, 1)
+        # (time, batch, 1)
+        steps += (time_major(tensors.mask[:, :, None], call.go_backwards),)
     scan = framework.unrolled_scan if call.unroll else framework.scan
     states = scan(advance, tensors.initial_state, steps)  # (time, batch, units)
     return SequenceResult(ops.transpose(states, (1, 0, 2)), states[-1])
-
-
-def _time_major(sequences: Tensor, go_backwards: bool) -> Tensor:
-    """`(batch, time, …)` → `(time, batch, …)`, in processing order."""
-    sequences = ops.transpose(sequences, (1, 0, 2))
-    return ops.flip(sequences, axis=0) if go_backwards else sequences
-
-
-def _project(x: Tensor, tensors: SequenceTensors) -> Gates:
-    """`equations.project` of all steps at once, `(time, batch, units)` a gate."""
-    timesteps, batch, features = ops.shape(x)
-    units = tensors.recurrent_kernel.shape[0]
-    rows = (timesteps * batch, features)
-    gates = equations.project(
-        ops.reshape(x, rows),
-        tensors.kernel,
-        tensors.input_bias,
-        tuple(
-            ops.reshape(ops.broadcast_to(mask, ops.shape(x)), rows)
-            for mask in tensors.dropout_masks
-        ),
-    )
-    z, r, n = (ops.reshape(gate, (timesteps, batch, units)) for gate in gates)
-    return z, r, n

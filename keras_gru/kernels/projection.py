@@ -1,0 +1,41 @@
+"""The input's share of the gates, for all steps of a sequence in one product."""
+
+from __future__ import annotations
+
+from keras import ops
+
+from keras_gru import backends, equations
+from keras_gru.equations import Tensor
+from keras_gru.kernels.contract import SequenceTensors
+
+
+def project_sequences(x: Tensor, tensors: SequenceTensors) -> Tensor:
+    """`equations.project` of each step.
+
+    Args:
+        x: the sequences, `(time, batch, features)`; time comes first, so that
+            a dropout mask `(batch, features)` meets every step.
+        tensors: the kernel, the input bias and the dropout masks.
+
+    Returns:
+        `(time, batch, 3 * units)`.
+    """
+    timesteps, batch, features = ops.shape(x)
+    rows = (timesteps * batch, features)
+    gates = equations.project(
+        ops.reshape(x, rows),
+        tensors.kernel,
+        tensors.input_bias,
+        tuple(
+            ops.reshape(ops.broadcast_to(mask, ops.shape(x)), rows)
+            for mask in tensors.dropout_masks
+        ),
+        backends.current().concatenate,
+    )
+    return ops.reshape(gates, (timesteps, batch, tensors.kernel.shape[1]))
+
+
+def time_major(sequences: Tensor, go_backwards: bool) -> Tensor:
+    """`(batch, time, …)` → `(time, batch, …)`, in processing order."""
+    sequences = ops.transpose(sequences, (1, 0, 2))
+    return ops.flip(sequences, axis=0) if go_backwards else sequences
