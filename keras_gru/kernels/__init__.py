@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keras_gru.kernels import portable
+from keras_gru.kernels import jax_scan, portable, tensorflow_scan, torch_scan
 from keras_gru.kernels.contract import Kernel, SequenceCall
 
-KERNELS: tuple[Kernel, ...] = (portable,)
+KERNELS: tuple[Kernel, ...] = (tensorflow_scan, jax_scan, torch_scan, portable)
 
 
 def name_of(kernel: Kernel) -> str:
