@@ -10,7 +10,7 @@ import keras
 from keras import ops
 from keras.src.backend.common.masking import get_keras_mask  # not in the public API
 
-from keras_gru import arguments, backends, kernels
+from keras_gru import arguments, backends, kernels, surroundings
 from keras_gru.cell import GRUCellV
 from keras_gru.equations import Tensor
 from keras_gru.kernels.contract import SequenceCall, SequenceTensors
@@ -302,6 +302,9 @@ class GRU(keras.layers.RNN):
             dropout_masks = 3 if self.implementation == 1 else 1
         return SequenceCall(
             backend=keras.backend.backend(),
+            device=surroundings.device(),
+            exporting=surroundings.exporting(),
+            compiled=surroundings.compiling(),
             dtype=self.compute_dtype,
             batch=batch,
             timesteps=timesteps,

@@ -9,10 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keras_gru.kernels import jax_scan, portable, tensorflow_scan, torch_scan
+from keras_gru.kernels import (
+    jax_scan,
+    portable,
+    tensorflow_cudnn,
+    tensorflow_scan,
+    torch_native,
+    torch_scan,
+)
 from keras_gru.kernels.contract import Kernel, SequenceCall
 
-KERNELS: tuple[Kernel, ...] = (tensorflow_scan, jax_scan, torch_scan, portable)
+KERNELS: tuple[Kernel, ...] = (
+    tensorflow_cudnn,
+    torch_native,
+    tensorflow_scan,
+    jax_scan,
+    torch_scan,
+    portable,
+)
 
 
 def name_of(kernel: Kernel) -> str:
@@ -91,8 +105,12 @@ def _refusal(kernel: Kernel, call: SequenceCall, requested: str) -> str | None:
     """Why the kernel does not run the call: the user's wishes, then its own."""
     if requested not in ("auto", name_of(kernel)):
         return f"kernel={requested!r} was asked for"
-    if call.use_cudnn is True and not kernel.CUDNN:
+    # torch's own kernel is cuDNN on a GPU and ATen on a CPU.
+    is_cudnn = kernel is tensorflow_cudnn or (
+        kernel is torch_native and call.device == "gpu"
+    )
+    if call.use_cudnn is True and not is_cudnn:
         return "use_cudnn=True was asked for, and it is not cuDNN"
-    if call.use_cudnn is False and kernel.CUDNN:
+    if call.use_cudnn is False and is_cudnn:
         return "use_cudnn=False was asked for"
     return kernel.refusal(call)

@@ -1,8 +1,7 @@
 """What a kernel is: what it is told, what it gets, what it returns.
 
-A kernel is a module of this folder with two functions and one constant:
+A kernel is a module of this folder with two functions:
 
-    CUDNN: bool                       it is cuDNN's own, for `use_cudnn`
     refusal(call) -> str | None       None, or the reason why it cannot run `call`
     run(call, tensors) -> SequenceResult
 
@@ -26,6 +25,9 @@ class SequenceCall:
 
     Attributes:
         backend: `"tensorflow"`, `"jax"` or `"torch"`.
+        device: `"cpu"` or `"gpu"`.
+        exporting: an exporter traces the call.
+        compiled: XLA (TensorFlow) or torch.compile compiles the call.
         dtype: the dtype of all tensors, `"float32"`, …
         batch, timesteps, features: sizes, None where they are not known yet.
         units: size of the state.
@@ -44,6 +46,9 @@ class SequenceCall:
     """
 
     backend: str
+    device: str
+    exporting: bool
+    compiled: bool
     dtype: str
     batch: int | None
     timesteps: int | None
@@ -111,9 +116,6 @@ class Kernel(Protocol):
 
     @property
     def __name__(self) -> str: ...
-
-    @property
-    def CUDNN(self) -> bool: ...
 
     def refusal(self, call: SequenceCall) -> str | None: ...
 

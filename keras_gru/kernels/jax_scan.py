@@ -10,8 +10,6 @@ from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.recurrence import Operands, Recurrence, Trace
 
-CUDNN = False
-
 
 def refusal(call: SequenceCall) -> str | None:
     """The reasons of all scans; it runs wherever JAX does."""

@@ -17,8 +17,6 @@ from keras_gru.equations import Tensor
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.projection import project_sequences, time_major
 
-CUDNN = False
-
 
 def refusal(call: SequenceCall) -> str | None:
     """None: it runs every call."""

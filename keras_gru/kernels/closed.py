@@ -1,0 +1,77 @@
+"""What the kernels of other libraries have in common.
+
+They are closed: keep form, reset after, tanh and sigmoid, no mask, forward in time.
+The replace form runs on them exactly, by negating what makes z, for
+σ(−a) = 1 − σ(a); a mask by compaction; the other direction by flipping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from keras_gru import equations
+from keras_gru.backends import current
+from keras_gru.equations import Tensor
+from keras_gru.kernels.compaction import compact, expand
+from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
+
+Run = Callable[[SequenceTensors], Tensor]
+"""Unmasked, forward, keep form -> the states `(batch, time, units)`."""
+
+
+def refusal(call: SequenceCall) -> str | None:
+    """The reasons that all closed kernels share."""
+    if not call.reset_after:
+        return "it applies the reset gate after the recurrent product only"
+    for name, function, wanted in (
+        ("activation", call.activation, keras.activations.tanh),
+        ("recurrent_activation", call.recurrent_activation, keras.activations.sigmoid),
+    ):
+        if function is not wanted:
+            given = getattr(function, "__name__", repr(function))
+            return f"it has {name}={wanted.__name__!r} only, not {given!r}"
+    if call.unroll:
+        return "unroll=True asks for a loop that is written out"
+    if call.recurrent_dropout:
+        return "it has no recurrent dropout"
+    if call.dropout_masks == 3:
+        return "implementation=1 drops the inputs of each gate apart"
+    if call.exporting:
+        return "an export must not depend on it"
+    return None
+
+
+def run(kernel: Run, call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
+    """Turns any call that `refusal` lets through into one that `kernel` runs."""
+    sequences, mask = tensors.sequences, tensors.mask
+    for dropout in tensors.dropout_masks:
+        sequences = sequences * dropout[:, None, :]
+    if call.go_backwards:
+        sequences = ops.flip(sequences, axis=1)
+        mask = None if mask is None else ops.flip(mask, axis=1)
+    if mask is not None:
+        sequences = compact(sequences, mask)
+    negate = call.update_gate == "replace"
+
+    def weight(blocks: Tensor | None) -> Tensor | None:
+        if blocks is None or not negate:
+            return blocks
+        z, r, n = equations.split_gates(blocks)
+        return current().concatenate([-z, r, n])
+
+    states = kernel(
+        SequenceTensors(
+            sequences=sequences,
+            initial_state=tensors.initial_state,
+            kernel=weight(tensors.kernel),
+            recurrent_kernel=weight(tensors.recurrent_kernel),
+            input_bias=weight(tensors.input_bias),
+            recurrent_bias=weight(tensors.recurrent_bias),
+        )
+    )  # (batch, time, units)
+    if mask is not None:
+        states = expand(states, tensors.initial_state, mask)
+    return SequenceResult(states, states[:, -1])

@@ -1,0 +1,51 @@
+"""Any mask, for a kernel that knows none: drop the masked steps, run, put them back.
+
+A frozen state is a step that is not there. So the used steps of each row are moved
+to the front, whatever lies between them; the kernel runs over the result; and the
+state after a step is the kernel's after as many steps as were used up to there –
+the initial state where that is none, so that wholly masked rows need no care.
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+from keras_gru.equations import Tensor
+
+
+def compact(sequences: Tensor, mask: Tensor) -> Tensor:
+    """Moves the used steps to the front, in order.
+
+    Args:
+        sequences: `(batch, time, features)`.
+        mask: `(batch, time)` bool, True = use.
+
+    Returns:
+        `(batch, time, features)`; what stands behind the used steps is not to be
+        used.
+    """
+    timesteps = ops.shape(sequences)[1]
+    position = ops.arange(timesteps, dtype="int32")[None, :]
+    # Distinct keys: the order of equal ones would be the sort's own affair.
+    order = ops.argsort(ops.where(mask, position, position + timesteps), axis=1)
+    return _take_steps(sequences, order)
+
+
+def expand(states: Tensor, initial_state: Tensor, mask: Tensor) -> Tensor:
+    """The states after each step of the masked sequence, `(batch, time, units)`.
+
+    Args:
+        states: after each step of the compacted sequence, `(batch, time, units)`.
+        initial_state: `(batch, units)`.
+        mask: as given to `compact`.
+    """
+    used_so_far = ops.cumsum(ops.cast(mask, "int32"), axis=1)  # (batch, time)
+    with_initial = ops.concatenate([initial_state[:, None, :], states], axis=1)
+    return _take_steps(with_initial, used_so_far)
+
+
+def _take_steps(sequences: Tensor, steps: Tensor) -> Tensor:
+    """`sequences[b, steps[b, t]]`: `(batch, time, features)`."""
+    batch, timesteps = ops.shape(steps)
+    index = ops.broadcast_to(steps[:, :, None], (batch, timesteps, sequences.shape[-1]))
+    return ops.take_along_axis(sequences, index, axis=1)

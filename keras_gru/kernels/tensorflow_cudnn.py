@@ -1,0 +1,45 @@
+"""TensorFlow: cuDNN, through the function of Keras' own backend."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_gru.equations import Tensor
+from keras_gru.kernels import closed
+from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
+
+
+def refusal(call: SequenceCall) -> str | None:
+    """It runs the conventions of cuDNN, with a bias, on a GPU; see `closed`."""
+    if call.backend != "tensorflow":
+        return f"it runs on tensorflow; the backend is {call.backend}"
+    if call.device != "gpu":
+        return "cuDNN needs a GPU, and TensorFlow sees none"
+    if call.compiled:
+        return "XLA (jit_compile=True) cannot compile cuDNN's operation"
+    if not call.use_bias:
+        return "Keras' function for cuDNN needs a bias"
+    return closed.refusal(call)
+
+
+def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
+    """See `contract`."""
+    return closed.run(_states, call, tensors)
+
+
+def _states(tensors: SequenceTensors) -> Tensor:
+    import tensorflow as tf
+    from keras.src.backend.tensorflow import rnn  # not in the public API
+
+    _, states, _ = rnn.gru(
+        tensors.sequences,
+        tensors.initial_state,
+        mask=None,
+        kernel=tensors.kernel,
+        recurrent_kernel=tensors.recurrent_kernel,
+        bias=tf.stack([tensors.input_bias, tensors.recurrent_bias]),
+        activation=keras.activations.tanh,
+        recurrent_activation=keras.activations.sigmoid,
+        return_sequences=True,
+    )
+    return states

@@ -1,0 +1,52 @@
+"""torch: the kernel behind `torch.nn.GRU`; cuDNN on CUDA, ATen on a CPU."""
+
+from __future__ import annotations
+
+from keras_gru import equations
+from keras_gru.equations import Tensor
+from keras_gru.kernels import closed
+from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
+
+
+def refusal(call: SequenceCall) -> str | None:
+    """It runs the conventions of cuDNN; see `closed`."""
+    if call.backend != "torch":
+        return f"it runs on torch; the backend is {call.backend}"
+    if call.compiled:
+        return "torch.compile cannot look into it"
+    if call.device == "cpu" and call.dtype not in ("float32", "float64"):
+        return f"it does not run {call.dtype} on a CPU"
+    return closed.refusal(call)
+
+
+def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
+    """See `contract`."""
+    return closed.run(_states, call, tensors)
+
+
+def _states(tensors: SequenceTensors) -> Tensor:
+    import torch
+
+    parameters = [_rzn(tensors.kernel), _rzn(tensors.recurrent_kernel)]
+    if tensors.input_bias is not None:
+        parameters += [_rzn(tensors.input_bias), _rzn(tensors.recurrent_bias)]
+    states, _ = torch._VF.gru(
+        tensors.sequences.contiguous(),
+        tensors.initial_state[None].contiguous(),
+        parameters,
+        tensors.input_bias is not None,
+        1,  # layers
+        0.0,  # dropout between layers
+        torch.is_grad_enabled(),
+        False,  # bidirectional
+        True,  # batch first
+    )
+    return states
+
+
+def _rzn(blocks: Tensor) -> Tensor:
+    """z, r, n along the last axis → r, z, n along the first, as torch has them."""
+    import torch
+
+    z, r, n = equations.split_gates(blocks)
+    return torch.cat([r, z, n], dim=-1).T.contiguous()

@@ -1,0 +1,86 @@
+"""Where a call happens: on which device, inside an export, inside a compiler.
+
+No framework tells a layer that it is being exported or compiled by XLA, but a
+kernel that calls out of the graph must know. While a graph is traced, the tracer
+stands on the Python stack; that is where these look.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import FrameType
+
+import keras
+
+EXPORTERS = (
+    "keras.src.export",
+    "tensorflow.python.saved_model",
+    "tensorflow.lite",
+    "jax.experimental.jax2tf",
+    "jax._src.export",
+    "torch.onnx",
+    "torch.export",
+    "torch.jit",
+    "tf2onnx",
+)
+"""Modules, with those below them, that write a model into a file of its own."""
+
+
+def exporting() -> bool:
+    """Whether an exporter traces this call.
+
+    What it writes must run without this package: no host call, no custom op.
+    """
+    return any(_below(frame.f_globals.get("__name__", "")) for frame in _stack())
+
+
+def compiling() -> bool:
+    """Whether the call is traced into a compiled graph that cannot call out of it.
+
+    That is `tf.function(jit_compile=True)`, which `model.compile` also uses, and
+    `torch.compile`. JAX's compiled functions can call a native kernel.
+    """
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        return bool(torch.compiler.is_compiling())
+    if backend != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    if tf.executing_eagerly():
+        return False
+    return any(
+        getattr(frame.f_locals.get("self"), "_jit_compile", None) is True
+        for frame in _stack()
+        if frame.f_globals.get("__name__", "").startswith("tensorflow.python.eager")
+    )
+
+
+def device() -> str:
+    """`"gpu"` or `"cpu"`: where the backend puts new tensors."""
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        return "gpu" if torch.cuda.is_available() else "cpu"
+    if backend == "jax":
+        import jax
+
+        return "cpu" if jax.default_backend() == "cpu" else "gpu"
+    import tensorflow as tf
+
+    return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
+
+
+def _below(module: str) -> bool:
+    return any(module == top or module.startswith(top + ".") for top in EXPORTERS)
+
+
+def _stack() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
