@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keras_gru.kernels import portable
+from keras_gru.kernels import native_cpu, portable
 from keras_gru.kernels.contract import Kernel, SequenceCall
 
-KERNELS: tuple[Kernel, ...] = (portable,)
+KERNELS: tuple[Kernel, ...] = (native_cpu, portable)
 
 
 def name_of(kernel: Kernel) -> str:
