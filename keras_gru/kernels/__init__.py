@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from keras_gru.kernels import (
     jax_scan,
+    native_cpu,
     portable,
     tensorflow_cudnn,
     tensorflow_scan,
@@ -20,6 +21,7 @@ from keras_gru.kernels import (
 from keras_gru.kernels.contract import Kernel, SequenceCall
 
 KERNELS: tuple[Kernel, ...] = (
+    native_cpu,
     tensorflow_cudnn,
     torch_native,
     tensorflow_scan,

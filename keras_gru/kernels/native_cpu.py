@@ -1,0 +1,93 @@
+"""The C++ kernel: the whole sequence in one call, on the processor.
+
+All four conventions, any mask, both directions, float32 and float64; rows of the
+batch run in parallel and masked steps are skipped. The input's projection and every
+weight gradient are part of the call. Its sources, in `keras_gru/native`, state the
+formula a second time; the tests tie them to the same oracle.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+import keras
+from keras import ops
+
+from keras_gru.equations import Activation, Tensor
+from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
+from keras_gru.kernels.projection import project_sequences
+from keras_gru.native import library
+from keras_gru.native.library import Options
+
+ACTIVATIONS: dict[Activation, str] = {
+    getattr(keras.activations, name): name for name in library.ACTIVATIONS
+}
+
+
+def refusal(call: SequenceCall) -> str | None:
+    """None, or the reason why the compiled kernel cannot run the call."""
+    if (reason := library.missing()) is not None:
+        return reason
+    if call.dtype not in library.DTYPES:
+        return f"it computes in {' and '.join(library.DTYPES)}, not in {call.dtype}"
+    for argument in ("activation", "recurrent_activation"):
+        function = getattr(call, argument)
+        if function not in ACTIVATIONS:
+            name = getattr(function, "__name__", repr(function))
+            return f"it has no {argument}={name}, only {', '.join(library.ACTIVATIONS)}"
+    if call.recurrent_dropout:
+        return "it has no recurrent dropout, which needs a product a gate"
+    if call.unroll:
+        return "unroll=True asks for a loop that is written out"
+    if call.exporting:
+        return "an export must not depend on it"
+    if call.compiled:
+        return "XLA (jit_compile=True) or torch.compile cannot look into it"
+    environment: str | None = _binding(call.backend).refusal()
+    return environment
+
+
+def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
+    """Runs all steps in one call of the compiled library."""
+    sequences, kernel, input_bias = _inputs(tensors)
+    options = Options(
+        reset_after=call.reset_after,
+        update_gate=call.update_gate,
+        activation=ACTIVATIONS[call.activation],
+        recurrent_activation=ACTIVATIONS[call.recurrent_activation],
+        go_backwards=call.go_backwards,
+        training=call.training,
+    )
+    states, final_state = _binding(call.backend).run(
+        options,
+        sequences,
+        (
+            kernel,
+            input_bias,
+            tensors.initial_state,
+            tensors.recurrent_kernel,
+            tensors.recurrent_bias,
+        ),
+        tensors.mask,
+        call.return_sequences,
+    )
+    return SequenceResult(states, final_state)
+
+
+def _inputs(tensors: SequenceTensors) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """The sequences, and the kernel and bias that the library is to apply to them."""
+    if len(tensors.dropout_masks) == 3:
+        # Each gate has an input of its own: projected here, (batch, time, 3 * units).
+        x = ops.transpose(tensors.sequences, (1, 0, 2))
+        projected = project_sequences(x, tensors)
+        return ops.transpose(projected, (1, 0, 2)), None, None
+    sequences = tensors.sequences
+    for mask in tensors.dropout_masks:
+        sequences = sequences * mask[:, None, :]  # (batch, time, features)
+    return sequences, tensors.kernel, tensors.input_bias
+
+
+def _binding(backend: str) -> ModuleType:
+    """The module that calls the library from this framework."""
+    return importlib.import_module(f"keras_gru.native.on_{backend}")

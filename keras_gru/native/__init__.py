@@ -1,0 +1,1 @@
+"""The C++ GRU: its sources, its compiled library, and a binding per framework."""

@@ -1,0 +1,147 @@
+#include "arrays.h"
+
+#include <initializer_list>
+
+namespace {
+
+int64_t size(const GruArray& array) {
+  int64_t count = 1;
+  for (int64_t i = 0; i < array.rank; ++i) count *= array.dims[i];
+  return count;
+}
+
+void* data(const GruArray& array) { return size(array) == 0 ? nullptr : array.data; }
+
+bool has_shape(const GruArray& array, std::initializer_list<int64_t> shape) {
+  if (array.rank != static_cast<int64_t>(shape.size())) return false;
+  int64_t axis = 0;
+  for (int64_t extent : shape) {
+    if (array.dims[axis++] != extent) return false;
+  }
+  return true;
+}
+
+bool absent_or(const GruArray& array, std::initializer_list<int64_t> shape) {
+  return size(array) == 0 || has_shape(array, shape);
+}
+
+// Reads the problem off the options and the shapes of the first inputs.
+const char* read_problem(const int64_t* options, const GruArray& sequences,
+                         const GruArray& kernel, const GruArray& state,
+                         const GruArray& recurrent_kernel, const GruArray& mask,
+                         GruProblem* problem) {
+  if (sequences.element != GRU_ELEMENT_FLOAT32 && sequences.element != GRU_ELEMENT_FLOAT64)
+    return "sequences must be float32 or float64";
+  if (sequences.rank != 3) return "sequences must be (batch, time, features)";
+  if (state.rank != 2 || state.dims[0] != sequences.dims[0] || state.dims[1] < 1)
+    return "the initial state must be (batch, units)";
+  const int64_t units = state.dims[1];
+  if (size(kernel) == 0 ? sequences.dims[2] != 3 * units
+                        : !has_shape(kernel, {sequences.dims[2], 3 * units}))
+    return "the kernel must be (features, 3 units)";
+  if (!has_shape(recurrent_kernel, {units, 3 * units}))
+    return "the recurrent kernel must be (units, 3 units)";
+  if (size(mask) != 0 && (mask.element != GRU_ELEMENT_BOOL ||
+                          !has_shape(mask, {sequences.dims[0], sequences.dims[1]})))
+    return "the mask must be (batch, time) of bool";
+  *problem = {};
+  problem->dtype =
+      sequences.element == GRU_ELEMENT_FLOAT32 ? GRU_FLOAT32 : GRU_FLOAT64;
+  problem->instructions = GRU_BEST;
+  problem->reset_after = static_cast<int32_t>(options[GRU_OPTION_RESET_AFTER]);
+  problem->update_replaces = static_cast<int32_t>(options[GRU_OPTION_UPDATE_REPLACES]);
+  problem->activation = static_cast<int32_t>(options[GRU_OPTION_ACTIVATION]);
+  problem->recurrent_activation =
+      static_cast<int32_t>(options[GRU_OPTION_RECURRENT_ACTIVATION]);
+  problem->go_backwards = static_cast<int32_t>(options[GRU_OPTION_GO_BACKWARDS]);
+  problem->threads = static_cast<int32_t>(options[GRU_OPTION_THREADS]);
+  problem->batch = sequences.dims[0];
+  problem->timesteps = sequences.dims[1];
+  problem->features = sequences.dims[2];
+  problem->units = units;
+  return nullptr;
+}
+
+bool same_element(const GruArray* arrays, int64_t count, int32_t element,
+                  int64_t but = -1) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (i != but && size(arrays[i]) != 0 && arrays[i].element != element) return false;
+  }
+  return true;
+}
+
+const char* message(int32_t status) {
+  return status == GRU_OK ? nullptr : gru_status_message(status);
+}
+
+}  // namespace
+
+extern "C" {
+
+int64_t gru_saved_arrays(const int64_t* options, const GruArray* inputs) {
+  GruProblem problem;
+  if (read_problem(options, inputs[0], inputs[1], inputs[3], inputs[4], inputs[6],
+                   &problem) != nullptr)
+    return -1;
+  return gru_saved_size(&problem);
+}
+
+const char* gru_forward_arrays(const int64_t* options, const GruArray* inputs,
+                               const GruArray* outputs) {
+  const GruArray &sequences = inputs[0], &mask = inputs[6];
+  GruProblem problem;
+  if (const char* wrong = read_problem(options, sequences, inputs[1], inputs[3], inputs[4],
+                                       mask, &problem))
+    return wrong;
+  const int64_t batch = problem.batch, time = problem.timesteps, units = problem.units;
+  if (!same_element(inputs, GRU_FORWARD_INPUTS, sequences.element, 6) ||
+      !same_element(outputs, GRU_FORWARD_OUTPUTS, sequences.element))
+    return "all arrays but the mask must have the dtype of the sequences";
+  if (!absent_or(inputs[2], {3 * units}) || !absent_or(inputs[5], {3 * units}))
+    return "a bias must be (3 units)";
+  if (!absent_or(outputs[0], {batch, time, units}))
+    return "the states must be (batch, time, units)";
+  if (!has_shape(outputs[1], {batch, units}))
+    return "the final state must be (batch, units)";
+  if (!absent_or(outputs[2], {gru_saved_size(&problem)}))
+    return "the saved array must have gru_saved_size() elements";
+  const GruForward call{data(inputs[0]),  data(inputs[1]),  data(inputs[2]),
+                        data(inputs[3]),  data(inputs[4]),  data(inputs[5]),
+                        static_cast<const uint8_t*>(data(mask)),
+                        data(outputs[0]), data(outputs[1]), data(outputs[2])};
+  return message(gru_forward(&problem, &call));
+}
+
+const char* gru_backward_arrays(const int64_t* options, const GruArray* inputs,
+                                const GruArray* outputs) {
+  const GruArray &sequences = inputs[0], &mask = inputs[4];
+  GruProblem problem;
+  if (const char* wrong = read_problem(options, sequences, inputs[1], inputs[2], inputs[3],
+                                       mask, &problem))
+    return wrong;
+  const int64_t batch = problem.batch, time = problem.timesteps, units = problem.units;
+  if (!same_element(inputs, GRU_BACKWARD_INPUTS, sequences.element, 4) ||
+      !same_element(outputs, GRU_BACKWARD_OUTPUTS, sequences.element))
+    return "all arrays but the mask must have the dtype of the sequences";
+  if (!has_shape(inputs[5], {batch, time, units}))
+    return "the states must be (batch, time, units)";
+  if (!has_shape(inputs[6], {gru_saved_size(&problem)}))
+    return "the saved array must have gru_saved_size() elements";
+  if (!absent_or(inputs[7], {batch, time, units}) ||
+      !absent_or(inputs[8], {batch, units}) ||
+      !absent_or(outputs[0], {batch, time, problem.features}) ||
+      !absent_or(outputs[1], {problem.features, 3 * units}) ||
+      !absent_or(outputs[2], {3 * units}) || !absent_or(outputs[3], {batch, units}) ||
+      !absent_or(outputs[4], {units, 3 * units}) || !absent_or(outputs[5], {3 * units}))
+    return "a gradient must have the shape of what it is the gradient of";
+  const GruBackward call{
+      data(inputs[0]),  data(inputs[1]),  data(inputs[2]),
+      data(inputs[3]),  static_cast<const uint8_t*>(data(mask)),
+      data(inputs[5]),  data(inputs[6]),  data(inputs[7]),
+      data(inputs[8]),  data(outputs[0]), data(outputs[1]),
+      data(outputs[2]), data(outputs[3]), data(outputs[4]),
+      data(outputs[5])};
+  return message(gru_backward(&problem, &call));
+}
+
+}  // extern "C"

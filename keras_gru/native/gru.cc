@@ -1,0 +1,243 @@
+#include "gru.h"
+
+#include <cstdint>
+#include <new>
+
+#include "memory.h"
+#include "schedule.h"
+#include "threads.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#define GRU_INLINE inline __attribute__((always_inline))
+
+namespace keras_gru {
+
+// Threads that a problem can feed: below this many operations a second thread
+// takes longer to wake than to help.
+int64_t useful_threads(const GruProblem& problem) {
+  const double operations = 6.0 * static_cast<double>(problem.batch) *
+                            static_cast<double>(problem.timesteps) *
+                            static_cast<double>(problem.units) *
+                            static_cast<double>(problem.units + problem.features);
+  return operations < 1e6 || problem.threads < 1 ? 1 : problem.threads;
+}
+
+// The kernels are compiled once for each set of instructions, from the same text.
+// ROWS times three sums, three panel vectors and a broadcast fill the registers.
+
+namespace portable {
+#define VECTOR_BYTES 16
+#if defined(__aarch64__)
+#define ROWS 8
+#else
+#define ROWS 4
+#endif
+#include "vector.inc"
+#include "activations.inc"
+#include "products.inc"
+#include "forward.inc"
+#include "backward.inc"
+#include "passes.inc"
+#undef VECTOR_BYTES
+#undef ROWS
+}  // namespace portable
+
+#if defined(__x86_64__)
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+namespace avx2 {
+#define VECTOR_BYTES 32
+#define ROWS 4
+#include "vector.inc"
+#include "activations.inc"
+#include "products.inc"
+#include "forward.inc"
+#include "backward.inc"
+#include "passes.inc"
+#undef VECTOR_BYTES
+#undef ROWS
+template int32_t run_forward<float>(const GruProblem&, const GruForward&);
+template int32_t run_forward<double>(const GruProblem&, const GruForward&);
+template int32_t run_backward<float>(const GruProblem&, const GruBackward&);
+template int32_t run_backward<double>(const GruProblem&, const GruBackward&);
+}  // namespace avx2
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx2,fma"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx2,fma")
+#endif
+namespace avx512 {
+#define VECTOR_BYTES 64
+#define ROWS 8
+#include "vector.inc"
+#include "activations.inc"
+#include "products.inc"
+#include "forward.inc"
+#include "backward.inc"
+#include "passes.inc"
+#undef VECTOR_BYTES
+#undef ROWS
+template int32_t run_forward<float>(const GruProblem&, const GruForward&);
+template int32_t run_forward<double>(const GruProblem&, const GruForward&);
+template int32_t run_backward<float>(const GruProblem&, const GruBackward&);
+template int32_t run_backward<double>(const GruProblem&, const GruBackward&);
+}  // namespace avx512
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#endif  // __x86_64__
+
+namespace {
+
+int32_t best_instructions() {
+#if defined(__x86_64__)
+  static const int32_t best = [] {
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f")) return GRU_AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return GRU_AVX2;
+    return GRU_PORTABLE;
+  }();
+  return best;
+#else
+  return GRU_PORTABLE;
+#endif
+}
+
+int32_t chosen_instructions(const GruProblem& problem) {
+  return problem.instructions == GRU_BEST ? best_instructions() : problem.instructions;
+}
+
+bool is_activation(int32_t activation) {
+  return activation >= GRU_LINEAR && activation <= GRU_HARD_SIGMOID;
+}
+
+int32_t check(const GruProblem& problem) {
+  if (problem.dtype != GRU_FLOAT32 && problem.dtype != GRU_FLOAT64)
+    return GRU_BAD_ARGUMENT;
+  if (problem.batch < 0 || problem.timesteps < 0 || problem.timesteps > INT32_MAX ||
+      problem.features < 0 || problem.units < 1)
+    return GRU_BAD_ARGUMENT;
+  if (!is_activation(problem.activation) || !is_activation(problem.recurrent_activation))
+    return GRU_BAD_ARGUMENT;
+  if (problem.instructions < GRU_BEST || problem.instructions > best_instructions())
+    return GRU_NO_SUCH_INSTRUCTIONS;
+  return GRU_OK;
+}
+
+template <class T>
+int32_t forward(const GruProblem& problem, const GruForward& call) {
+  switch (chosen_instructions(problem)) {
+#if defined(__x86_64__)
+    case GRU_AVX512:
+      return avx512::run_forward<T>(problem, call);
+    case GRU_AVX2:
+      return avx2::run_forward<T>(problem, call);
+#endif
+    default:
+      return portable::run_forward<T>(problem, call);
+  }
+}
+
+template <class T>
+int32_t backward(const GruProblem& problem, const GruBackward& call) {
+  switch (chosen_instructions(problem)) {
+#if defined(__x86_64__)
+    case GRU_AVX512:
+      return avx512::run_backward<T>(problem, call);
+    case GRU_AVX2:
+      return avx2::run_backward<T>(problem, call);
+#endif
+    default:
+      return portable::run_backward<T>(problem, call);
+  }
+}
+
+template <class T>
+int64_t saved_size(const GruProblem& problem) {
+  switch (chosen_instructions(problem)) {
+#if defined(__x86_64__)
+    case GRU_AVX512:
+      return avx512::saved_size<T>(problem);
+    case GRU_AVX2:
+      return avx2::saved_size<T>(problem);
+#endif
+    default:
+      return portable::saved_size<T>(problem);
+  }
+}
+
+}  // namespace
+}  // namespace keras_gru
+
+extern "C" {
+
+int32_t gru_interface_version(void) { return GRU_INTERFACE_VERSION; }
+
+int32_t gru_best_instructions(void) { return keras_gru::best_instructions(); }
+
+int64_t gru_saved_size(const GruProblem* problem) {
+  if (keras_gru::check(*problem) != GRU_OK) return -1;
+  return problem->dtype == GRU_FLOAT32 ? keras_gru::saved_size<float>(*problem)
+                                       : keras_gru::saved_size<double>(*problem);
+}
+
+int32_t gru_forward(const GruProblem* problem, const GruForward* call) {
+  const int32_t status = keras_gru::check(*problem);
+  if (status != GRU_OK) return status;
+  if (problem->batch == 0) return GRU_OK;
+  try {
+    return problem->dtype == GRU_FLOAT32 ? keras_gru::forward<float>(*problem, *call)
+                                         : keras_gru::forward<double>(*problem, *call);
+  } catch (const std::bad_alloc&) {
+    return GRU_OUT_OF_MEMORY;
+  }
+}
+
+int32_t gru_backward(const GruProblem* problem, const GruBackward* call) {
+  const int32_t status = keras_gru::check(*problem);
+  if (status != GRU_OK) return status;
+  try {
+    return problem->dtype == GRU_FLOAT32 ? keras_gru::backward<float>(*problem, *call)
+                                         : keras_gru::backward<double>(*problem, *call);
+  } catch (const std::bad_alloc&) {
+    return GRU_OUT_OF_MEMORY;
+  }
+}
+
+const char* gru_status_message(int32_t status) {
+  switch (status) {
+    case GRU_OK:
+      return "done";
+    case GRU_BAD_ARGUMENT:
+      return "an argument is out of range";
+    case GRU_NO_SUCH_INSTRUCTIONS:
+      return "this processor lacks the instructions asked for";
+    case GRU_OUT_OF_MEMORY:
+      return "out of memory";
+    default:
+      return "unknown status";
+  }
+}
+
+}  // extern "C"

@@ -1,0 +1,115 @@
+// The C interface of the GRU over whole sequences on a CPU.
+//
+// One call runs (or differentiates) every step of every row of a batch. Arrays
+// are dense and row-major; `real` is float or double as `GruProblem::dtype` says.
+// Gate order in every weight: z (update), r (reset), n (candidate).
+//
+//   z = sigma(x W_z + b_z + h U_z + c_z)
+//   r = sigma(x W_r + b_r + h U_r + c_r)
+//   n = g(x W_n + b_n + r * (h U_n + c_n))        reset_after
+//   n = g(x W_n + b_n + (r * h) U_n + c_n)        otherwise
+//   h' = z * h + (1 - z) * n                      update gate "keep"
+//   h' = (1 - z) * h + z * n                      update gate "replace"
+//
+// `states` are in processing order: with go_backwards, states[:, 0] is the state
+// after the last time step was read. A state is frozen where `mask` is 0.
+#ifndef KERAS_GRU_NATIVE_GRU_H_
+#define KERAS_GRU_NATIVE_GRU_H_
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Changes whenever a struct or a function below does; the loader compares it.
+#define GRU_INTERFACE_VERSION 1
+
+enum GruDtype { GRU_FLOAT32 = 0, GRU_FLOAT64 = 1 };
+
+enum GruActivation {
+  GRU_LINEAR = 0,
+  GRU_TANH = 1,
+  GRU_SIGMOID = 2,
+  GRU_RELU = 3,
+  GRU_HARD_SIGMOID = 4,  // relu6(x + 3) / 6
+};
+
+enum GruInstructions {
+  GRU_BEST = 0,      // the widest this processor has
+  GRU_PORTABLE = 1,  // 128-bit vectors: SSE2, NEON or what the compiler makes of it
+  GRU_AVX2 = 2,      // with FMA
+  GRU_AVX512 = 3,
+};
+
+enum GruStatus {
+  GRU_OK = 0,
+  GRU_BAD_ARGUMENT = 1,
+  GRU_NO_SUCH_INSTRUCTIONS = 2,
+  GRU_OUT_OF_MEMORY = 3,
+};
+
+typedef struct GruProblem {
+  int32_t dtype;
+  int32_t instructions;
+  int32_t reset_after;
+  int32_t update_replaces;  // 0: z keeps the old state, 1: z takes the candidate
+  int32_t activation;
+  int32_t recurrent_activation;
+  int32_t go_backwards;
+  int32_t threads;
+  int64_t batch;
+  int64_t timesteps;
+  int64_t features;  // ignored where `kernel` is null
+  int64_t units;
+} GruProblem;
+
+typedef struct GruForward {
+  const void* sequences;         // (batch, timesteps, features)
+  const void* kernel;            // (features, 3 units), or null: `sequences` is
+                                 // already projected, (batch, timesteps, 3 units)
+  const void* input_bias;        // (3 units) or null
+  const void* initial_state;     // (batch, units)
+  const void* recurrent_kernel;  // (units, 3 units)
+  const void* recurrent_bias;    // (3 units) or null
+  const uint8_t* mask;           // (batch, timesteps) or null; non-zero = use
+  void* states;                  // (batch, timesteps, units) or null
+  void* final_state;             // (batch, units)
+  void* saved;                   // gru_saved_size() reals, or null: no backward
+} GruForward;
+
+typedef struct GruBackward {
+  const void* sequences;
+  const void* kernel;
+  const void* initial_state;
+  const void* recurrent_kernel;
+  const uint8_t* mask;
+  const void* states;             // from the forward pass
+  const void* saved;              // from the forward pass
+  const void* states_gradient;    // (batch, timesteps, units) or null
+  const void* final_gradient;     // (batch, units) or null
+  void* sequences_gradient;       // shaped as `sequences`, or null: not wanted
+  void* kernel_gradient;          // (features, 3 units) or null
+  void* input_bias_gradient;      // (3 units) or null
+  void* initial_state_gradient;   // (batch, units) or null
+  void* recurrent_kernel_gradient;  // (units, 3 units) or null
+  void* recurrent_bias_gradient;  // (3 units) or null
+} GruBackward;
+
+#define GRU_EXPORT __attribute__((visibility("default")))
+
+GRU_EXPORT int32_t gru_interface_version(void);
+// The widest GruInstructions of this processor.
+GRU_EXPORT int32_t gru_best_instructions(void);
+// Reals that a forward pass saves for a backward pass with the same problem.
+GRU_EXPORT int64_t gru_saved_size(const GruProblem* problem);
+GRU_EXPORT int32_t gru_forward(const GruProblem* problem, const GruForward* call);
+GRU_EXPORT int32_t gru_backward(const GruProblem* problem, const GruBackward* call);
+// What a GruStatus means, a constant string.
+GRU_EXPORT const char* gru_status_message(int32_t status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // KERAS_GRU_NATIVE_GRU_H_

@@ -1,0 +1,223 @@
+"""Finds the compiled GRU (`gru.h`) and speaks its C interface through ctypes.
+
+The library is built when the package is installed on a machine with a C++ compiler.
+Nothing is compiled here: where the library is missing, `missing()` gives the reason.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import pathlib
+from dataclasses import dataclass
+
+INTERFACE_VERSION = 1
+
+DTYPES = {"float32": 0, "float64": 1}
+ACTIVATIONS = {"linear": 0, "tanh": 1, "sigmoid": 2, "relu": 3, "hard_sigmoid": 4}
+INSTRUCTIONS = {"best": 0, "portable": 1, "avx2": 2, "avx512": 3}
+
+
+class Problem(ctypes.Structure):
+    """`GruProblem` of gru.h."""
+
+    _fields_ = [
+        ("dtype", ctypes.c_int32),
+        ("instructions", ctypes.c_int32),
+        ("reset_after", ctypes.c_int32),
+        ("update_replaces", ctypes.c_int32),
+        ("activation", ctypes.c_int32),
+        ("recurrent_activation", ctypes.c_int32),
+        ("go_backwards", ctypes.c_int32),
+        ("threads", ctypes.c_int32),
+        ("batch", ctypes.c_int64),
+        ("timesteps", ctypes.c_int64),
+        ("features", ctypes.c_int64),
+        ("units", ctypes.c_int64),
+    ]
+
+
+class Forward(ctypes.Structure):
+    """`GruForward` of gru.h: addresses of arrays, None for null."""
+
+    _fields_ = [
+        (name, ctypes.c_void_p)
+        for name in (
+            "sequences",
+            "kernel",
+            "input_bias",
+            "initial_state",
+            "recurrent_kernel",
+            "recurrent_bias",
+            "mask",
+            "states",
+            "final_state",
+            "saved",
+        )
+    ]
+
+
+class Backward(ctypes.Structure):
+    """`GruBackward` of gru.h: addresses of arrays, None for null."""
+
+    _fields_ = [
+        (name, ctypes.c_void_p)
+        for name in (
+            "sequences",
+            "kernel",
+            "initial_state",
+            "recurrent_kernel",
+            "mask",
+            "states",
+            "saved",
+            "states_gradient",
+            "final_gradient",
+            "sequences_gradient",
+            "kernel_gradient",
+            "input_bias_gradient",
+            "initial_state_gradient",
+            "recurrent_kernel_gradient",
+            "recurrent_bias_gradient",
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a call is told besides its arrays; names as in `keras_gru.GRU`.
+
+    Attributes:
+        reset_after, update_gate, go_backwards: the convention and the direction.
+        activation, recurrent_activation: keys of `ACTIVATIONS`.
+        training: whether a gradient is expected to be taken.
+    """
+
+    reset_after: bool
+    update_gate: str
+    activation: str
+    recurrent_activation: str
+    go_backwards: bool
+    training: bool = False
+
+    def as_integers(self, threads: int) -> list[int]:
+        """In the order of `GRU_OPTION_…` in arrays.h."""
+        return [
+            int(self.reset_after),
+            int(self.update_gate == "replace"),
+            ACTIVATIONS[self.activation],
+            ACTIVATIONS[self.recurrent_activation],
+            int(self.go_backwards),
+            threads,
+        ]
+
+    def problem(
+        self, dtype: str, shape: tuple[int, ...], units: int, threads: int
+    ) -> Problem:
+        """The `GruProblem` for sequences of this dtype and `(batch, time, features)`."""
+        return Problem(
+            DTYPES[dtype],
+            INSTRUCTIONS["best"],
+            *self.as_integers(threads),
+            *shape,
+            units,
+        )
+
+
+def path(name: str = "libkeras_gru.so") -> pathlib.Path:
+    """Where the installation puts a compiled library."""
+    return pathlib.Path(__file__).with_name(name)
+
+
+@functools.cache
+def _load() -> tuple[ctypes.CDLL | None, str | None]:
+    """The library or None, and the reason why it is None."""
+    where = path()
+    if not where.exists():
+        return None, (
+            "the C++ kernel was not built: no C++ compiler worked when keras_gru was "
+            "installed; install one (g++ or clang++) and reinstall keras_gru"
+        )
+    try:
+        library = ctypes.CDLL(str(where))
+    except OSError as error:
+        return None, f"the C++ kernel was built but does not load: {error}"
+    library.gru_interface_version.restype = ctypes.c_int32
+    version = library.gru_interface_version()
+    if version != INTERFACE_VERSION:
+        return None, (
+            f"the C++ kernel was built for interface {version}, this keras_gru needs "
+            f"{INTERFACE_VERSION}; reinstall keras_gru"
+        )
+    library.gru_best_instructions.restype = ctypes.c_int32
+    library.gru_saved_size.restype = ctypes.c_int64
+    library.gru_saved_size.argtypes = [ctypes.POINTER(Problem)]
+    library.gru_forward.restype = ctypes.c_int32
+    library.gru_forward.argtypes = [ctypes.POINTER(Problem), ctypes.POINTER(Forward)]
+    library.gru_backward.restype = ctypes.c_int32
+    library.gru_backward.argtypes = [ctypes.POINTER(Problem), ctypes.POINTER(Backward)]
+    library.gru_status_message.restype = ctypes.c_char_p
+    library.gru_status_message.argtypes = [ctypes.c_int32]
+    return library, None
+
+
+def missing() -> str | None:
+    """Why the compiled library cannot be used; None where it can."""
+    return _load()[1]
+
+
+def library() -> ctypes.CDLL:
+    """The compiled library.
+
+    Raises:
+        RuntimeError: if it is not there; `missing()` gives the same reason as data.
+    """
+    loaded, reason = _load()
+    if loaded is None:
+        raise RuntimeError(reason)
+    return loaded
+
+
+def best_instructions() -> str:
+    """The widest vector instructions of this processor, a key of `INSTRUCTIONS`."""
+    code = library().gru_best_instructions()
+    return next(name for name, value in INSTRUCTIONS.items() if value == code)
+
+
+def available_processors() -> int:
+    """Processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def saved_size(problem: Problem) -> int:
+    """Numbers of the problem's dtype that a forward pass saves for the backward one."""
+    size = int(library().gru_saved_size(ctypes.byref(problem)))
+    if size < 0:
+        raise ValueError("gru_saved_size: the problem has an argument out of range")
+    return size
+
+
+def forward(problem: Problem, call: Forward) -> None:
+    """Runs `gru_forward`; the interpreter lock is released meanwhile.
+
+    Raises:
+        RuntimeError: if the library returns a status other than "done".
+    """
+    _check("gru_forward", library().gru_forward(problem, call))
+
+
+def backward(problem: Problem, call: Backward) -> None:
+    """Runs `gru_backward`; the interpreter lock is released meanwhile.
+
+    Raises:
+        RuntimeError: if the library returns a status other than "done".
+    """
+    _check("gru_backward", library().gru_backward(problem, call))
+
+
+def _check(function: str, status: int) -> None:
+    if status != 0:
+        message = library().gru_status_message(status).decode()
+        raise RuntimeError(f"{function} failed: {message}")

@@ -1,0 +1,127 @@
+// Which row of the batch runs when, and where: rows are independent, so the steps
+// that a mask skips cost nothing, and a row that has ended makes room for the next.
+#ifndef KERAS_GRU_NATIVE_SCHEDULE_H_
+#define KERAS_GRU_NATIVE_SCHEDULE_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
+namespace keras_gru {
+
+// A *position* numbers one used step of one row: rows in order, each row's used
+// steps in order. A *lane* runs a list of rows one after the other; lanes advance
+// side by side, one used step at a time. A *slice* is the lanes of one thread.
+class Schedule {
+ public:
+  Schedule(int64_t batch, int64_t timesteps, const uint8_t* mask, bool go_backwards,
+           int64_t threads)
+      : batch_(batch), timesteps_(timesteps), backwards_(go_backwards) {
+    begin_.resize(batch + 1);
+    int64_t longest = timesteps;
+    if (mask == nullptr) {
+      for (int64_t row = 0; row <= batch; ++row) begin_[row] = row * timesteps;
+    } else {
+      longest = 0;
+      for (int64_t row = 0; row < batch; ++row) {
+        for (int64_t step = 0; step < timesteps; ++step) {
+          if (mask[row * timesteps + time(step)])
+            steps_.push_back(static_cast<int32_t>(step));
+        }
+        begin_[row + 1] = static_cast<int64_t>(steps_.size());
+        longest = std::max(longest, used(row));
+      }
+      masked_ = true;
+    }
+    assign_lanes(longest, threads);
+  }
+
+  int64_t batch() const { return batch_; }
+  int64_t timesteps() const { return timesteps_; }
+  int64_t positions() const { return begin_[batch_]; }
+  int64_t first_position(int64_t row) const { return begin_[row]; }
+  int64_t used(int64_t row) const { return begin_[row + 1] - begin_[row]; }
+
+  // The step, in processing order, of a row's used step number `index`;
+  // `timesteps` for the one after its last.
+  int64_t step(int64_t row, int64_t index) const {
+    if (index >= used(row)) return timesteps_;
+    return masked_ ? steps_[begin_[row] + index] : index;
+  }
+
+  // The time that is read at a step.
+  int64_t time(int64_t step) const { return backwards_ ? timesteps_ - 1 - step : step; }
+
+  int64_t slices() const { return slices_; }
+  int64_t first_lane(int64_t slice) const { return slice_begin_[slice]; }
+  int64_t lanes(int64_t slice) const {
+    return slice_begin_[slice + 1] - slice_begin_[slice];
+  }
+  // The rows of a lane: row(i) for i in [first_row(lane), first_row(lane + 1)).
+  int64_t first_row(int64_t lane) const { return lane_begin_[lane]; }
+  int64_t row(int64_t index) const { return rows_[index]; }
+
+ private:
+  // Longest rows first, each to the lane that has least to do; as few lanes as
+  // finish in the time of the longest row. Lanes are then dealt to the slices
+  // there and back, so that each slice gets a like share.
+  void assign_lanes(int64_t longest, int64_t threads) {
+    const int64_t full = longest == 0 ? 1 : (positions() + longest - 1) / longest;
+    slices_ = std::max<int64_t>(1, std::min(threads, batch_));
+    const int64_t lanes =
+        std::max<int64_t>(1, std::min(batch_, (full + slices_ - 1) / slices_ * slices_));
+
+    std::vector<int64_t> order(batch_);
+    std::iota(order.begin(), order.end(), int64_t{0});
+    std::vector<std::vector<int64_t>> content(lanes);
+    std::vector<int64_t> load(lanes, 0);
+    if (masked_) {
+      std::stable_sort(order.begin(), order.end(), [this](int64_t a, int64_t b) {
+        return used(a) > used(b);
+      });
+    }
+    // A heap of (load, lane), the least loaded on top.
+    using Loaded = std::pair<int64_t, int64_t>;
+    std::vector<Loaded> heap(lanes);
+    for (int64_t lane = 0; lane < lanes; ++lane) heap[lane] = {0, lane};
+    const auto heavier = [](const Loaded& a, const Loaded& b) { return a > b; };
+    for (int64_t row : order) {
+      std::pop_heap(heap.begin(), heap.end(), heavier);
+      content[heap.back().second].push_back(row);
+      load[heap.back().second] = heap.back().first += used(row);
+      std::push_heap(heap.begin(), heap.end(), heavier);
+    }
+    std::vector<int64_t> by_load(lanes);
+    std::iota(by_load.begin(), by_load.end(), int64_t{0});
+    std::stable_sort(by_load.begin(), by_load.end(), [&load](int64_t a, int64_t b) {
+      return load[a] > load[b];
+    });
+
+    slice_begin_.push_back(0);
+    lane_begin_.push_back(0);
+    for (int64_t slice = 0; slice < slices_; ++slice) {
+      for (int64_t deal = 0; deal < lanes; ++deal) {
+        const int64_t turn = deal / slices_, seat = deal % slices_;
+        if ((turn % 2 == 0 ? seat : slices_ - 1 - seat) != slice) continue;
+        for (int64_t row : content[by_load[deal]]) rows_.push_back(row);
+        lane_begin_.push_back(static_cast<int64_t>(rows_.size()));
+      }
+      slice_begin_.push_back(static_cast<int64_t>(lane_begin_.size()) - 1);
+    }
+  }
+
+  int64_t batch_, timesteps_;
+  bool backwards_;
+  bool masked_ = false;
+  int64_t slices_ = 1;
+  std::vector<int64_t> begin_;        // (batch + 1) first position of each row
+  std::vector<int32_t> steps_;        // (positions), only under a mask
+  std::vector<int64_t> rows_;         // (batch) in the order of the lanes
+  std::vector<int64_t> lane_begin_;   // (lanes + 1)
+  std::vector<int64_t> slice_begin_;  // (slices + 1)
+};
+
+}  // namespace keras_gru
+
+#endif  // KERAS_GRU_NATIVE_SCHEDULE_H_
