@@ -127,6 +127,10 @@ class Torch:
             keras.activations.relu: torch.nn.functional.relu,
             keras.activations.softplus: torch.nn.functional.softplus,
             keras.activations.softsign: torch.nn.functional.softsign,
+            # torch's hardsigmoid has the slope 1/6 of float32 in its gradient.
+            keras.activations.hard_sigmoid: (
+                lambda x: torch.nn.functional.relu6(x + 3) / 6
+            ),
         }
 
     def where(self, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:

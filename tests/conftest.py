@@ -1,0 +1,46 @@
+"""Chooses the backend before Keras is imported, and starts every test alike."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import pytest
+from hypothesis import settings
+
+if keras.backend.backend() == "jax":
+    import jax
+
+    # Cases differ in their numbers more than in their programs: most compiled ones
+    # are met again in the same run.
+    _compiled = tempfile.TemporaryDirectory(prefix="keras_gru_jax_")
+    jax.config.update("jax_compilation_cache_dir", _compiled.name)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+settings.register_profile(
+    "keras_gru",
+    deadline=None,  # the first run of a shape compiles
+    derandomize=True,  # the same examples in every run
+    database=None,
+    print_blob=False,
+)
+settings.load_profile("keras_gru")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_keras():
+    """Fixes the seed, forgets the names of layers, restores the dtype policy."""
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy(policy)
+
+
+def pytest_report_header():
+    return f"keras {keras.__version__} on {keras.backend.backend()}"

@@ -1,0 +1,312 @@
+"""A GRU in float64 NumPy, written from the papers: the judge of every other one.
+
+It imports nothing but NumPy, loops over time in Python and spells the backward pass
+out by hand, so that it shares no line and no habit with what it judges.
+
+Sources
+    Cho et al. 2014, arXiv 1406.1078, v1/v2 (reset after the product) and v3 (before).
+    Chung et al. 2014, arXiv 1412.3555 (the update gate multiplies the candidate).
+    Werbos 1990, "Backpropagation through time: what it does and how to do it".
+
+Symbols, for one time step; every weight holds its gates in the order z, r, n:
+
+    a_z = W_z x + b_z + U_z h + c_z        z = s(a_z)     update gate
+    a_r = W_r x + b_r + U_r h + c_r        r = s(a_r)     reset gate
+    reset after:   u = U_n h + c_n         a_n = W_n x + b_n + r * u
+    reset before:  q = r * h               a_n = W_n x + b_n + U_n q
+    n = g(a_n)                                            candidate
+    keep:     h' = z * h + (1 - z) * n
+    replace:  h' = (1 - z) * h + z * n
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+GATES = ("z", "r", "n")
+
+
+def _sigmoid(a):
+    return np.exp(-np.logaddexp(0.0, -a))
+
+
+def _hard_sigmoid(a):
+    return np.clip(a + 3.0, 0.0, 6.0) / 6.0
+
+
+# name -> (the function of the pre-activation a, its derivative at a)
+ACTIVATIONS = {
+    "tanh": (np.tanh, lambda a: 1.0 - np.tanh(a) ** 2),
+    "sigmoid": (_sigmoid, lambda a: _sigmoid(a) * _sigmoid(-a)),
+    "relu": (lambda a: np.maximum(a, 0.0), lambda a: (a > 0.0).astype(a.dtype)),
+    "linear": (lambda a: a, np.ones_like),
+    "hard_sigmoid": (
+        _hard_sigmoid,
+        lambda a: ((a > -3.0) & (a < 3.0)).astype(a.dtype) / 6.0,
+    ),
+    "softplus": (lambda a: np.logaddexp(0.0, a), _sigmoid),
+    "softsign": (
+        lambda a: a / (1.0 + np.abs(a)),
+        lambda a: 1.0 / (1.0 + np.abs(a)) ** 2,
+    ),
+    "elu": (
+        lambda a: np.where(a > 0.0, a, np.expm1(np.minimum(a, 0.0))),
+        lambda a: np.exp(np.minimum(a, 0.0)),
+    ),
+    "silu": (
+        lambda a: a * _sigmoid(a),
+        lambda a: _sigmoid(a) * (1.0 + a * _sigmoid(-a)),
+    ),
+    "exponential": (np.exp, np.exp),
+}
+
+
+@dataclass
+class Step:
+    """What one time step leaves for the way back. All (batch, units) unless said."""
+
+    time: int  # position in the sequence as given
+    used: np.ndarray  # (batch, 1) bool
+    x: dict  # gate -> the input after dropout, (batch, features)
+    h: np.ndarray  # the state before the step, no dropout
+    h_dropped: dict  # gate -> the state after recurrent dropout
+    a: dict  # gate -> pre-activation
+    z: np.ndarray
+    r: np.ndarray
+    n: np.ndarray
+    u: np.ndarray | None = None  # U_n h + c_n, reset after only
+
+
+@dataclass
+class Pass:
+    """The result of `forward`, with all that `backward` needs."""
+
+    outputs: np.ndarray  # (batch, time, units) or (batch, units)
+    final_state: np.ndarray  # (batch, units)
+    states: np.ndarray  # (batch, time, units), frozen where masked, processing order
+    options: dict
+    steps: list = field(default_factory=list)
+
+
+def forward(
+    x,
+    h0,
+    kernel,
+    recurrent_kernel,
+    bias=None,
+    *,
+    reset_after=True,
+    update_gate="keep",
+    activation="tanh",
+    recurrent_activation="sigmoid",
+    mask=None,
+    go_backwards=False,
+    return_sequences=True,
+    zero_output_for_mask=False,
+    dropout_masks=None,
+    recurrent_dropout_masks=None,
+):
+    """Runs the recurrence over a whole sequence.
+
+    Args:
+        x: (batch, time, features).
+        h0: (batch, units).
+        kernel: (features, 3 units), W.
+        recurrent_kernel: (units, 3 units), U.
+        bias: (2, 3 units) for `reset_after`, rows b and c; else (3 units,); or None.
+        mask: (batch, time), True where the step is used.
+        dropout_masks: one array (batch, features) for all gates, or three.
+        recurrent_dropout_masks: three arrays (batch, units), for z, r and n. They
+            act in the products with U only, never in the `z * h` term.
+
+    Returns:
+        A `Pass`. With `go_backwards` outputs and states stand in processing order.
+    """
+    x, h0, kernel, recurrent_kernel = (
+        np.asarray(value, "float64") for value in (x, h0, kernel, recurrent_kernel)
+    )
+    batch, timesteps, _ = x.shape
+    units = h0.shape[1]
+    w = _by_gate(kernel, units)
+    u_weights = _by_gate(recurrent_kernel, units)
+    b, c = _biases(bias, units, reset_after)
+    g, _ = ACTIVATIONS[activation]
+    s, _ = ACTIVATIONS[recurrent_activation]
+    x_dropout = _three(dropout_masks, (batch, x.shape[2]))
+    h_dropout = _three(recurrent_dropout_masks, (batch, units))
+    if mask is None:
+        mask = np.ones((batch, timesteps), bool)
+    mask = np.asarray(mask, bool)
+
+    h = h0
+    steps, states, outputs = [], [], []
+    output = np.zeros((batch, units))  # before the first used step there is none
+    order = range(timesteps)
+    for time in reversed(order) if go_backwards else order:
+        used = mask[:, time, None]
+        x_t = {gate: x[:, time] * x_dropout[gate] for gate in GATES}
+        h_t = {gate: h * h_dropout[gate] for gate in GATES}
+        a = {gate: x_t[gate] @ w[gate] + b[gate] for gate in GATES}
+        for gate in ("z", "r"):
+            a[gate] = a[gate] + h_t[gate] @ u_weights[gate] + c[gate]
+        z, r = s(a["z"]), s(a["r"])
+        u = None
+        if reset_after:
+            u = h_t["n"] @ u_weights["n"] + c["n"]
+            a["n"] = a["n"] + r * u
+        else:
+            a["n"] = a["n"] + (r * h_t["n"]) @ u_weights["n"]
+        n = g(a["n"])
+        if update_gate == "keep":
+            h_new = z * h + (1.0 - z) * n
+        elif update_gate == "replace":
+            h_new = (1.0 - z) * h + z * n
+        else:
+            raise ValueError(f"update_gate={update_gate!r}")
+        steps.append(Step(time, used, x_t, h, h_t, a, z, r, n, u))
+        h = np.where(used, h_new, h)
+        output = np.where(used, h_new, output)
+        states.append(h)
+        outputs.append(np.where(used, output, 0.0) if zero_output_for_mask else output)
+
+    return Pass(
+        outputs=np.stack(outputs, 1) if return_sequences else output,
+        final_state=h,
+        states=np.stack(states, 1),
+        steps=steps,
+        options={
+            "reset_after": reset_after,
+            "update_gate": update_gate,
+            "activation": activation,
+            "recurrent_activation": recurrent_activation,
+            "return_sequences": return_sequences,
+            "zero_output_for_mask": zero_output_for_mask,
+            "x": x,
+            "w": w,
+            "u": u_weights,
+            "bias": bias,
+            "x_dropout": x_dropout,
+            "h_dropout": h_dropout,
+        },
+    )
+
+
+def backward(forward_pass, d_outputs, d_final_state):
+    """Backpropagation through time.
+
+    Args:
+        forward_pass: what `forward` returned.
+        d_outputs: the loss' gradient with respect to `outputs`, of its shape.
+        d_final_state: the same for `final_state`, (batch, units).
+
+    Returns:
+        A dict with the gradients of `x`, `h0`, `kernel`, `recurrent_kernel` and, if
+        there is one, `bias`, each of the shape of what it belongs to.
+    """
+    o = forward_pass.options
+    reset_after, keep = o["reset_after"], o["update_gate"] == "keep"
+    _, dg = ACTIVATIONS[o["activation"]]
+    _, ds = ACTIVATIONS[o["recurrent_activation"]]
+    u_weights = o["u"]
+
+    d_x = np.zeros_like(o["x"])
+    d_w = {gate: np.zeros_like(o["w"][gate]) for gate in GATES}
+    d_u = {gate: np.zeros_like(u_weights[gate]) for gate in GATES}
+    d_b = {gate: np.zeros(d_u["z"].shape[0]) for gate in GATES}
+    d_c = {gate: np.zeros(d_u["z"].shape[0]) for gate in GATES}
+
+    d_h = np.array(d_final_state, "float64")  # gradient that reaches the frozen state
+    # Gradient that reaches "the latest output"; a masked step hands it on backwards.
+    d_output = np.zeros_like(d_h)
+    if not o["return_sequences"]:
+        d_output = d_output + d_outputs
+
+    for position in reversed(range(len(forward_pass.steps))):
+        step = forward_pass.steps[position]
+        if o["return_sequences"]:
+            reaches = step.used if o["zero_output_for_mask"] else True
+            d_output = d_output + np.where(reaches, d_outputs[:, position], 0.0)
+        # A used step made both the state and the latest output.
+        d_new = np.where(step.used, d_h + d_output, 0.0)
+        d_h = np.where(step.used, 0.0, d_h)
+        d_output = np.where(step.used, 0.0, d_output)
+
+        if keep:
+            d_z, d_n = d_new * (step.h - step.n), d_new * (1.0 - step.z)
+            d_h = d_h + d_new * step.z
+        else:
+            d_z, d_n = d_new * (step.n - step.h), d_new * step.z
+            d_h = d_h + d_new * (1.0 - step.z)
+        d_a = {"n": d_n * dg(step.a["n"]), "z": d_z * ds(step.a["z"])}
+
+        if reset_after:
+            d_r = d_a["n"] * step.u
+            d_product = d_a["n"] * step.r  # of U_n h + c_n
+            left = step.h_dropped["n"]
+            d_h_n = d_product @ u_weights["n"].T
+            d_c["n"] += d_product.sum(0)
+        else:
+            d_product = d_a["n"]  # of U_n (r * h)
+            left = step.r * step.h_dropped["n"]
+            d_left = d_product @ u_weights["n"].T
+            d_r = d_left * step.h_dropped["n"]
+            d_h_n = d_left * step.r
+        d_u["n"] += left.T @ d_product
+        d_h = d_h + d_h_n * o["h_dropout"]["n"]
+        d_a["r"] = d_r * ds(step.a["r"])
+
+        for gate in ("z", "r"):
+            d_u[gate] += step.h_dropped[gate].T @ d_a[gate]
+            d_c[gate] += d_a[gate].sum(0)
+            d_h = d_h + (d_a[gate] @ u_weights[gate].T) * o["h_dropout"][gate]
+        for gate in GATES:
+            d_w[gate] += step.x[gate].T @ d_a[gate]
+            d_b[gate] += d_a[gate].sum(0)
+            d_x[:, step.time] += (d_a[gate] @ o["w"][gate].T) * o["x_dropout"][gate]
+
+    gradients = {
+        "x": d_x,
+        "h0": d_h,
+        "kernel": np.concatenate([d_w[gate] for gate in GATES], 1),
+        "recurrent_kernel": np.concatenate([d_u[gate] for gate in GATES], 1),
+    }
+    if o["bias"] is not None:
+        d_b = np.concatenate([d_b[gate] for gate in GATES])
+        d_c = np.concatenate([d_c[gate] for gate in GATES])
+        gradients["bias"] = np.stack([d_b, d_c]) if reset_after else d_b
+    return gradients
+
+
+def _by_gate(weight, units):
+    """Cuts the last axis of a weight into its three gates."""
+    if weight.shape[-1] != 3 * units:
+        raise ValueError(f"last axis {weight.shape[-1]} is not 3 * {units}")
+    cuts = (weight[..., i * units : (i + 1) * units] for i in range(3))
+    return dict(zip(GATES, cuts, strict=True))
+
+
+def _biases(bias, units, reset_after):
+    zeros = {gate: np.zeros(units) for gate in GATES}
+    if bias is None:
+        return zeros, zeros
+    bias = np.asarray(bias, "float64")
+    expected = (2, 3 * units) if reset_after else (3 * units,)
+    if bias.shape != expected:
+        raise ValueError(f"bias of shape {bias.shape}, expected {expected}")
+    if reset_after:
+        return _by_gate(bias[0], units), _by_gate(bias[1], units)
+    return _by_gate(bias, units), zeros
+
+
+def _three(masks, shape):
+    """One dropout mask a gate; ones where there is no dropout."""
+    if masks is None:
+        masks = [np.ones(shape)]
+    if len(masks) == 1:
+        masks = list(masks) * 3
+    masks = [np.asarray(m, "float64") for m in masks]
+    if any(m.shape != shape for m in masks):
+        raise ValueError(f"masks {[m.shape for m in masks]}, expected three {shape}")
+    return dict(zip(GATES, masks, strict=True))

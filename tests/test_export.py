@@ -1,0 +1,61 @@
+"""Exported models: the same numbers without keras_gru."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gru
+from tests.cases import CONVENTIONS
+from tests.passes import BACKEND, to_numpy
+from tests.tolerances import assert_close
+
+pytestmark = pytest.mark.skipif(
+    BACKEND == "torch", reason="Keras exports a SavedModel from TensorFlow and JAX only"
+)
+
+X = np.random.default_rng(0).normal(size=(3, 7, 5)).astype("float32")
+
+
+def _served(model, path):
+    import tensorflow as tf
+
+    model.export(path, format="tf_saved_model", verbose=False)
+    return tf.saved_model.load(path).serve
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_saved_model(convention, tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((7, 5)),
+            keras_gru.GRU(6, return_sequences=True, **CONVENTIONS[convention]),
+            keras.layers.Bidirectional(keras_gru.GRU(4, **CONVENTIONS[convention])),
+        ]
+    )
+    served = _served(model, str(tmp_path / "model"))
+    for batch in (3, 1):
+        outputs = np.asarray(served(X[:batch]))
+        assert_close(outputs, to_numpy(model(X[:batch])), "same_float32")
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_saved_model_with_dynamic_time(masked, tmp_path):
+    x = keras.Input((None, 5))
+    layer = keras_gru.GRU(6, return_sequences=True, **CONVENTIONS["replace_before"])
+    model = keras.Model(x, layer(keras.layers.Masking()(x) if masked else x))
+    served = _served(model, str(tmp_path / "model"))
+    given = X.copy()
+    given[1, 4:] = 0.0
+    for timesteps in (7, 2):
+        outputs = np.asarray(served(given[:, :timesteps]))
+        assert_close(outputs, to_numpy(model(given[:, :timesteps])), "same_float32")
+
+
+def test_saved_model_with_dropout_does_not_drop(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((7, 5)), keras_gru.GRU(6, dropout=0.5, recurrent_dropout=0.5)]
+    )
+    served = _served(model, str(tmp_path / "model"))
+    assert_close(np.asarray(served(X)), to_numpy(model(X)), "same_float32")

@@ -1,0 +1,83 @@
+"""How far two results may lie apart: one table, a reason for each row.
+
+The error of an array is `max |actual - expected| / max |expected|`: relative to the
+largest number in it, since the rounding of a sum follows its largest terms. Where all
+of `expected` is 0 the absolute error is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest relative error allowed, and why that much."""
+
+    error: float
+    reason: str
+
+
+TOLERANCES = {
+    "exact": Tolerance(0.0, "The same numbers in the same order, only moved about."),
+    "finite_differences": Tolerance(
+        1e-6,
+        "Central differences with step 1e-5 in float64: the truncation h^2 ~ 1e-10 "
+        "times third derivatives, the rounding 1e-16 / h ~ 1e-11 times sums of tens.",
+    ),
+    "float64": Tolerance(
+        1e-9,
+        "float64 has 2e-16; some 10 steps of sums of some 10 terms, forward and back, "
+        "stay under 1e-12. float32 anywhere on the way shows as 1e-7.",
+    ),
+    "float32": Tolerance(
+        1e-4,
+        "float32 has 1.2e-7; some 10 steps, their gradients summed over batch and "
+        "time, lose two digits, gradients that nearly cancel a third.",
+    ),
+    "same_float32": Tolerance(
+        1e-6,
+        "Two float32 passes of the same formula that differ in the order of sums.",
+    ),
+    "same_float32_gradients": Tolerance(
+        2e-5,
+        "As above, with the gradients' sums over batch and time on top.",
+    ),
+    "bfloat16": Tolerance(
+        6e-2,
+        "bfloat16 has 8 bits (eps 8e-3); a few steps' rounding of gates and state.",
+    ),
+    "float16": Tolerance(
+        1e-2,
+        "float16 has 11 bits (eps 1e-3); a few steps' rounding of gates and state.",
+    ),
+    "dropout_mean": Tolerance(
+        0.1,
+        "A share counted over some 10,000 draws: standard error below 0.01.",
+    ),
+}
+
+
+def error(actual, expected) -> float:
+    """Returns the largest error relative to the largest expected number."""
+    actual, expected = np.asarray(actual, "float64"), np.asarray(expected, "float64")
+    if actual.shape != expected.shape:
+        raise AssertionError(f"shape {actual.shape}, expected {expected.shape}")
+    if expected.size == 0:
+        return 0.0
+    scale = np.max(np.abs(expected))
+    largest = np.max(np.abs(actual - expected))
+    return float(largest / scale) if scale > 0 else float(largest)
+
+
+def assert_close(actual, expected, row, what="") -> None:
+    """Fails, naming `what`, unless the error is within the row's tolerance."""
+    allowed = TOLERANCES[row].error
+    found = error(actual, expected)
+    if not found <= allowed:
+        raise AssertionError(
+            f"{what or 'the result'} differs: relative error {found:.3g}, allowed "
+            f"{allowed:.3g} ({row}: {TOLERANCES[row].reason})"
+        )

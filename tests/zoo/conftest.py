@@ -1,0 +1,103 @@
+"""Fixtures: a smaller "tiny", a text, the command line in-process, a trained run."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.zoo.tiny_zoo import TINY
+from zoo.__main__ import main
+from zoo.backend import chosen, use
+from zoo.language_model.config import SIZES
+
+LINES = (
+    "def plus(a, b):\n    return a + b\n\n",
+    "def minus(a, b):\n    return a - b\n\n",
+    "for i in range(9):\n    print(plus(i, minus(i, 3)))\n\n",
+    'if __name__ == "__main__":\n    main()\n\n',
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command gave back."""
+
+    code: int
+    out: str
+    err: str
+
+
+Zoo = Callable[..., Outcome]
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV."""
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let pass what NumPy 2 says of Keras' variables when Keras saves weights."""
+    ignore = pytest.mark.filterwarnings("ignore:__array__ impl:DeprecationWarning")
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(ignore)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_and_alone() -> Iterator[None]:
+    """Make "tiny" tiny, and keep the machine's cache and data out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SIZES, "tiny", TINY)
+        patch.delenv("KERAS_GRU_DATA", raising=False)
+        patch.setenv("KERAS_BACKEND", chosen())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _torch_as_it_was() -> Iterator[None]:
+    """A training asks torch for repeatable sums, for the rest of its process."""
+    yield
+    if os.environ.get("KERAS_BACKEND") == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(autouse=True)
+def _keras_is_there() -> None:
+    use(chosen())
+
+
+@pytest.fixture(scope="session")
+def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text of 600 characters: 25 steps an epoch for the smaller "tiny"."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text(("".join(LINES) * 10)[:600], encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def zoo(capfd: pytest.CaptureFixture[str]) -> Zoo:
+    """Run ``python -m zoo ARGUMENTS`` in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was trained to its end without a break. Not to be changed."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    command = ["train", "language_model", "--text", text_file, "--out", out]
+    assert main([str(argument) for argument in command]) == 0
+    return out

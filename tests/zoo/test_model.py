@@ -1,0 +1,129 @@
+"""The model: its size, its carried state, its evaluation, its streaming."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gru
+from tests.zoo.tiny_zoo import TINY
+from zoo.language_model import data, sampling
+from zoo.language_model.config import SIZES, parameters
+from zoo.language_model.evaluation import mean_nats
+from zoo.language_model.model import build, copy_weights, reset_carried_state
+from zoo.language_model.train import LanguageModelTask
+from zoo.training import values_of
+
+CONFIG = replace(TINY, vocabulary_size=9)
+IDS = np.random.default_rng(0).integers(0, 9, size=80).astype("int32")
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    """Without carried state, random weights, biases too."""
+    keras.utils.set_random_seed(3)
+    built = build(CONFIG)
+    random = np.random.default_rng(1)
+    built.set_weights([random.normal(0, 0.4, size=w.shape) for w in built.weights])
+    return built
+
+
+@pytest.mark.parametrize("variant", sorted(keras_gru.VARIANTS))
+def test_parameters_are_counted_right(variant: str) -> None:
+    config = replace(CONFIG, variant=variant)
+    reset_after = keras_gru.VARIANTS[variant]["reset_after"]
+    assert parameters(config, reset_after) == build(config).count_params()
+
+
+def test_sizes_keep_to_their_limits() -> None:
+    limits = {"tiny": 200_000, "small": 800_000, "base": 10_650_000}
+    for name, limit in limits.items():
+        if name != "tiny":  # the tests have made it smaller
+            assert parameters(replace(SIZES[name], vocabulary_size=65)) <= limit
+
+
+def test_a_model_without_vocabulary_is_refused() -> None:
+    with pytest.raises(ValueError, match="vocabulary_size=0"):
+        build(TINY)
+
+
+def test_windows_with_carried_state_equal_one_pass(model: keras.Model) -> None:
+    carried = build(CONFIG, batch_size=2)
+    copy_weights(model, carried)
+    ids = IDS[:60].reshape(2, 30)
+    whole = keras.ops.convert_to_numpy(model(ids))
+    windows = [carried.predict_on_batch(ids[:, k : k + 10]) for k in (0, 10, 20)]
+    np.testing.assert_allclose(np.concatenate(windows, axis=1), whole, atol=1e-5)
+    # And the state is what does it: without it the second window differs.
+    reset_carried_state(carried)
+    alone = carried.predict_on_batch(ids[:, 10:20])
+    assert np.abs(alone - whole[:, 10:20]).max() > 1e-2
+
+
+def _one_pass(model: keras.Model, ids: np.ndarray) -> float:
+    """Summed loss of a text, read at once from the zero state."""
+    logits = keras.ops.convert_to_numpy(model(ids[None, :-1]))[0].astype("float64")
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return float(-logs[np.arange(len(ids) - 1), ids[1:]].sum())
+
+
+@pytest.mark.parametrize(("streams", "timesteps"), [(1, 7), (1, 100), (4, 9)])
+def test_evaluation_equals_one_long_pass(
+    model: keras.Model, streams: int, timesteps: int
+) -> None:
+    carried = build(CONFIG, batch_size=streams)
+    copy_weights(model, carried)
+    expected = _one_pass(model, IDS) / 79
+    # Where the warm-up reaches back to the text's beginning, nothing is approximate.
+    assert mean_nats(carried, IDS, timesteps, warmup=79) == pytest.approx(
+        expected, abs=1e-5
+    )
+
+
+def test_evaluation_without_warmup_begins_each_stream_anew(
+    model: keras.Model,
+) -> None:
+    carried = build(CONFIG, batch_size=4)
+    copy_weights(model, carried)
+    parts = [IDS[start : start + 21] for start in (0, 20, 40, 60)]
+    expected = sum(_one_pass(model, part) for part in parts) / 79
+    found = mean_nats(carried, IDS, 9, warmup=0)
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert abs(found - mean_nats(carried, IDS, 9, warmup=79)) > 1e-4
+
+
+def test_text_drawn_step_by_step_is_what_one_pass_predicts(model: keras.Model) -> None:
+    streaming = build(CONFIG, batch_size=1)
+    copy_weights(model, streaming)
+    vocabulary = data.Vocabulary("abcdefghi")
+    prompt = "headache"
+    text = prompt + "".join(
+        sampling.generate(streaming, vocabulary, prompt, 20, seed=0, temperature=0.0)
+    )
+    logits = keras.ops.convert_to_numpy(model(vocabulary.encode(text)[None]))[0]
+    greedy = vocabulary.decode(logits.argmax(-1))
+    assert text[len(prompt) :] == greedy[len(prompt) - 1 : -1]
+
+
+def test_the_training_carries_its_state_and_drops_it_at_a_new_epoch() -> None:
+    streams = data.Streams(IDS, CONFIG.batch_size, CONFIG.timesteps, seed=0)
+    task = LanguageModelTask(CONFIG, streams, IDS)
+    layers = [x for x in task.model.layers if isinstance(x, keras_gru.GRU)]
+    states = [layer.states[0] for layer in layers]
+    assert len(states) == CONFIG.layers
+
+    def carried() -> list[np.ndarray]:
+        return values_of(states)
+
+    for step in range(streams.steps_per_epoch):
+        task.prepare(step)
+        before = carried()
+        assert all((state == 0).all() for state in before) == (step == 0)
+        task.model.train_on_batch(*task.batch(step))
+        for old, new in zip(before, carried(), strict=True):
+            assert np.abs(old - new).max() > 0
+    task.prepare(streams.steps_per_epoch)
+    assert all((state == 0).all() for state in carried())

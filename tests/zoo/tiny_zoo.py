@@ -1,0 +1,28 @@
+"""`python -m zoo` with a "tiny" that is smaller still: seconds on every backend."""
+
+from __future__ import annotations
+
+import sys
+
+from zoo.__main__ import main
+from zoo.language_model.config import SIZES, Config
+
+TINY = Config(
+    embedding_units=6,
+    units=10,
+    layers=2,
+    dropout=0.3,
+    batch_size=3,
+    timesteps=7,
+    epochs=2,
+    learning_rate=0.02,
+    weight_decay=0.01,
+    validations=4,
+    evaluation_streams=3,
+    evaluation_warmup=5,
+    evaluation_timesteps=11,
+)
+
+if __name__ == "__main__":
+    SIZES["tiny"] = TINY
+    sys.exit(main())

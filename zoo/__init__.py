@@ -1,0 +1,1 @@
+"""Programs that train `keras_gru` on real data: ``python -m zoo --help``."""

@@ -1,0 +1,102 @@
+"""``python -m zoo {list,train,evaluate,predict} PROGRAM``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from zoo.errors import ZooError, one_line
+from zoo.programs import PROGRAMS, card, command
+
+
+class Action(click.Group):
+    """One verb; its commands are the programs, imported when they are named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(PROGRAMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in PROGRAMS:
+            return None
+        return command(cmd_name, str(self.name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in PROGRAMS:
+            raise click.UsageError(
+                f"unknown program {args[0]!r}; expected one of {', '.join(PROGRAMS)}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def zoo() -> None:
+    """Train, evaluate and use models built from keras_gru.GRU on real data."""
+
+
+@zoo.command("list")
+def list_programs() -> None:
+    """Show programs, sizes, parameters and datasets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("program", "size", "parameters", "dataset", "", show_lines=True)
+    for name in PROGRAMS:
+        about = card(name)
+        table.add_row(
+            f"{name}\n[dim]{about.summary}[/dim]",
+            "\n".join(about.sizes),
+            "\n".join(f"{count:,}" for count in about.sizes.values()),
+            "\n".join(about.datasets),
+            "\n".join(about.datasets.values()),
+        )
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+for _name, _help in (
+    ("train", "Train a program's model; a killed run goes on with --resume."),
+    ("evaluate", "Measure a trained model."),
+    ("predict", "Use a trained model."),
+):
+    zoo.add_command(Action(_name, help=_help, no_args_is_help=False))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; errors become one line on stderr.
+
+    Args:
+        arguments: what stands behind ``python -m zoo``; by default as it was typed.
+
+    Returns:
+        The exit code: 0; 1 where a training failed; 2 where use or input was wrong;
+        130 where it was stopped by Ctrl-C.
+    """
+    try:
+        result = zoo.main(
+            args=arguments, prog_name="python -m zoo", standalone_mode=False
+        )
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except ZooError as error:
+        return _fail(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("stopped; a training goes on with --resume", 130)
+    except BrokenPipeError:
+        # The reader (`| head`) has what it wanted. Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # a full disk, a folder that lost its rights
+        return _fail(f"{type(error).__name__}: {error}", 2)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"zoo: {one_line(message)}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Choose the Keras backend before Keras is imported, and make it repeatable."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import random
+import sys
+import tempfile
+
+import numpy as np
+
+from zoo.errors import ZooError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+DEFAULT_BACKEND = "tensorflow"
+
+
+def chosen(backend: str | None = None) -> str:
+    """Name the backend that is to run: the argument, `KERAS_BACKEND`, TensorFlow.
+
+    Args:
+        backend: one of `BACKENDS`, or None to ask the environment.
+
+    Raises:
+        ZooError: the name is unknown.
+    """
+    name = backend or os.environ.get("KERAS_BACKEND") or DEFAULT_BACKEND
+    if name not in BACKENDS:
+        source = "--backend" if backend else "KERAS_BACKEND"
+        raise ZooError(
+            f"{source}: unknown backend {name!r}; expected one of {', '.join(BACKENDS)}"
+        )
+    return name
+
+
+def use(backend: str) -> None:
+    """Let Keras run on `backend`. Must come before the first import of keras.
+
+    Raises:
+        ZooError: the backend is not installed, or Keras already runs on another.
+    """
+    if "keras" in sys.modules:
+        running = sys.modules["keras"].backend.backend()
+        if running != backend:
+            raise ZooError(
+                f"backend {backend!r} was asked for after keras was imported "
+                f"with {running!r}: start a new process"
+            )
+    elif importlib.util.find_spec(backend) is None:
+        raise ZooError(
+            f"backend {backend!r} is not installed: pip install {backend}, "
+            f"or choose another with --backend"
+        )
+    os.environ["KERAS_BACKEND"] = backend
+    # cuBLAS sums in a fixed order only with a workspace of fixed size.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if "keras" not in sys.modules and "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+        _start_quietly()
+
+
+def _start_quietly() -> None:
+    """Import Keras and find the devices, less TensorFlow's notes on stderr.
+
+    They come from C++, before its log level counts, on every backend where TensorFlow
+    is installed, and would drown the one line of an error. Who sets
+    TF_CPP_MIN_LOG_LEVEL sees all that it lets through.
+    """
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import keras
+
+            keras.ops.zeros(())
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every generator and ask the backend for the same bits at each run.
+
+    `keras.utils.set_random_seed` would import TensorFlow on every backend, seconds of
+    start-up. Keras itself draws its default seeds from Python's generator.
+    """
+    import keras
+
+    random.seed(seed)
+    np.random.seed(seed)
+    backend = keras.backend.backend()
+    # JAX keeps no generator, and its programs for a CPU add in a fixed order.
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.random.set_seed(seed)
+        tf.config.experimental.enable_op_determinism()
+    elif backend == "torch":
+        import torch
+
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True)

@@ -1,0 +1,92 @@
+"""Find a public file: `KERAS_GRU_DATA`, then the cache, then its public address."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import shutil
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.errors import ZooError
+from zoo.files import remove_partial, replacing
+
+TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """A file that others publish.
+
+    Attributes:
+        name: its path inside the data folder and the cache.
+        url: its public address.
+        sha256: the hash of the bytes that this project was measured with.
+        licence: what the publisher allows.
+    """
+
+    name: str
+    url: str
+    sha256: str
+    licence: str
+
+
+def cache_folder() -> Path:
+    """``datasets/keras_gru`` in Keras' own folder (`KERAS_HOME`, else ``~/.keras``)."""
+    home = os.environ.get("KERAS_HOME")
+    keras_home = Path(home) if home else Path.home() / ".keras"
+    return keras_home / "datasets" / "keras_gru"
+
+
+def locate(file: PublicFile) -> Path:
+    """Return a path to `file` whose hash is right, downloading it if need be.
+
+    Raises:
+        ZooError: the hash differs, the network fails, or the cache is not writable.
+    """
+    folder = os.environ.get("KERAS_GRU_DATA")
+    if folder:
+        path = Path(folder) / file.name
+        if path.is_file():
+            _check(path, file, f"KERAS_GRU_DATA={folder} holds another version")
+            return path
+    path = cache_folder() / file.name
+    if path.is_file():
+        _check(path, file, "delete it, and it is downloaded again")
+        return path
+    _download(file, path)
+    return path
+
+
+def _download(file: PublicFile, path: Path) -> None:
+    """Fetch `file` to `path`, which appears whole and checked, or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_partial(path.parent)
+        with replacing(path) as partial:
+            with (
+                urllib.request.urlopen(file.url, timeout=TIMEOUT_SECONDS) as response,
+                partial.open("wb") as target,
+            ):
+                shutil.copyfileobj(response, target)
+            _check(partial, file, f"{file.url} now serves another version")
+    # URLError and time-outs are OSErrors; a broken transfer is an HTTPException.
+    except (OSError, http.client.HTTPException) as error:
+        raise ZooError(
+            f"cannot download {file.name} from {file.url}: {error}; put the file "
+            f"into a folder and name that folder in KERAS_GRU_DATA"
+        ) from error
+
+
+def _check(path: Path, file: PublicFile, hint: str) -> None:
+    sha256 = hashlib.sha256()
+    with path.open("rb") as content:
+        while block := content.read(1 << 20):
+            sha256.update(block)
+    if sha256.hexdigest() != file.sha256:
+        raise ZooError(
+            f"{path} has sha256 {sha256.hexdigest()[:16]}…, expected "
+            f"{file.sha256[:16]}…: {hint}"
+        )

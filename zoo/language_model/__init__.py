@@ -1,0 +1,1 @@
+"""Language model: the next character of a text, from all that came before it."""

@@ -1,0 +1,87 @@
+"""What decides a language model and its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Config:
+    """Shape of the model and of its training.
+
+    Attributes:
+        variant: a name in `keras_gru.VARIANTS`.
+        vocabulary_size: characters told apart; the data decide it.
+        embedding_units: width of a character's vector.
+        units: width of each GRU layer.
+        layers: number of GRU layers.
+        dropout: rate after the embedding and after each GRU layer.
+        batch_size: streams of text read side by side.
+        timesteps: characters between two updates (truncated backpropagation); the
+            state is carried on, the gradient is not.
+        epochs: passes over the training text.
+        learning_rate: its highest value, after the warm-up.
+        warmup: the part of all steps in which the rate rises to it.
+        final_learning_rate: what the cosine falls to, as a part of the highest.
+        weight_decay: AdamW's, on matrices; biases and embedding have none.
+        clip_norm: greatest norm of the whole gradient.
+        beta_2: decay of Adam's second moment.
+        validations: how often the validation loss is taken, evenly over the training.
+        evaluation_streams: streams of validation text read side by side.
+        evaluation_warmup: characters that a stream reads before those that count.
+        evaluation_timesteps: characters a call of the evaluation; no effect on the
+            figures, since the state is carried.
+    """
+
+    variant: str = "keras"
+    vocabulary_size: int = 0
+    embedding_units: int = 64
+    units: int = 256
+    layers: int = 1
+    dropout: float = 0.1
+    batch_size: int = 32
+    timesteps: int = 64
+    epochs: int = 1
+    learning_rate: float = 5e-3
+    warmup: float = 0.05
+    final_learning_rate: float = 0.01
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    beta_2: float = 0.99
+    validations: int = 5
+    evaluation_streams: int = 64
+    evaluation_warmup: int = 128
+    evaluation_timesteps: int = 256
+
+
+SIZES = {
+    "tiny": Config(embedding_units=32, units=192, dropout=0.05, epochs=2),
+    "small": Config(units=464, epochs=4, validations=4),
+    "base": Config(
+        embedding_units=128,
+        units=1024,
+        layers=2,
+        dropout=0.4,
+        batch_size=64,
+        timesteps=128,
+        epochs=40,
+        learning_rate=2e-3,
+        weight_decay=0.1,
+        validations=40,
+    ),
+}
+
+
+def parameters(config: Config, reset_after: bool = True) -> int:
+    """Count the trainable parameters without importing Keras or building the model.
+
+    A GRU layer of width H over inputs of width D has 3H(D + H) in its kernels and 3H
+    in a bias, of which the `reset_after` conventions have two.
+    """
+    biases = 2 if reset_after else 1
+    total = config.vocabulary_size * config.embedding_units
+    width = config.embedding_units
+    for _ in range(config.layers):
+        total += 3 * config.units * (width + config.units + biases)
+        width = config.units
+    return total + config.vocabulary_size * (width + 1)

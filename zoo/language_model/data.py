@@ -1,0 +1,237 @@
+"""Texts as streams of characters: where they come from, how they are read."""
+
+from __future__ import annotations
+
+import json
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zoo.datasets import PublicFile, locate
+from zoo.errors import ZooError
+from zoo.runs import text_digest
+
+# Enough for a model to learn the language from, small enough for a minute of training.
+STDLIB_CHARACTERS = 1_200_000
+TRAIN_SHARE = 0.9
+
+SHAKESPEARE = PublicFile(
+    name="tinyshakespeare.txt",
+    url=(
+        "https://raw.githubusercontent.com/karpathy/char-rnn/"
+        "master/data/tinyshakespeare/input.txt"
+    ),
+    sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+    licence="public-domain text",
+)
+
+DATASETS = {
+    "stdlib": "source text of Python's standard library, from the interpreter",
+    "shakespeare": "tinyshakespeare, 1.1 M characters, nanoGPT's 90/10 split",
+}
+DEFAULT_DATASET = "stdlib"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text and its split: the first 90 % to train on, the rest to validate.
+
+    Attributes:
+        name: the dataset's name, or the path of a file.
+        text: all of it.
+    """
+
+    name: str
+    text: str
+
+    @property
+    def train(self) -> str:
+        return self.text[: self._split]
+
+    @property
+    def validation(self) -> str:
+        return self.text[self._split :]
+
+    @property
+    def sha256(self) -> str:
+        return text_digest(self.text)
+
+    @property
+    def _split(self) -> int:
+        return int(len(self.text) * TRAIN_SHARE)
+
+
+def load(dataset: str, text_file: Path | None = None) -> Corpus:
+    """Load a dataset by name, or any UTF-8 file.
+
+    Raises:
+        ZooError: the name is unknown, or the text cannot be had or is empty.
+    """
+    if text_file is not None:
+        return Corpus(str(text_file), read_text(text_file))
+    if dataset == "stdlib":
+        return Corpus(dataset, standard_library())
+    if dataset == "shakespeare":
+        return Corpus(dataset, read_text(locate(SHAKESPEARE)))
+    raise ZooError(
+        f"unknown dataset {dataset!r}; expected one of {', '.join(DATASETS)}, "
+        f"or a file with --text"
+    )
+
+
+def standard_library(folder: Path | None = None) -> str:
+    """Join source files of Python's standard library into one text.
+
+    Taken are the modules in the library's own folder, not in its packages, whose names
+    begin with a letter, in the order of their names, each as a whole, until there are
+    `STDLIB_CHARACTERS`. So the same interpreter gives the same text everywhere, and
+    another version of Python gives another text.
+
+    Args:
+        folder: where the library lies; by default, where the interpreter keeps it.
+
+    Raises:
+        ZooError: there are no source files, as in an interpreter packed into a zip.
+    """
+    folder = folder or Path(sysconfig.get_path("stdlib"))
+    parts: list[str] = []
+    total = 0
+    for path in sorted(folder.glob("[a-z]*.py"), key=lambda path: path.name):
+        if total >= STDLIB_CHARACTERS:
+            break
+        parts.append(read_text(path, may_be_empty=True))
+        total += len(parts[-1])
+    if total == 0:
+        raise ZooError(
+            f"this Python keeps no source text of its library in {folder}: "
+            f"train on a file with --text, or on --dataset shakespeare"
+        )
+    return "".join(parts)
+
+
+def read_text(path: Path, *, may_be_empty: bool = False) -> str:
+    """Read a UTF-8 file, a byte-order mark dropped, every line end as a newline.
+
+    Raises:
+        ZooError: the file cannot be read, is not UTF-8, or is empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ZooError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ZooError(
+            f"{path} is not UTF-8: byte {error.start} is "
+            f"0x{error.object[error.start]:02x} ({error.reason}); convert it first"
+        ) from error
+    if not text and not may_be_empty:
+        raise ZooError(f"{path} is empty; expected a text to learn from")
+    return text
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The characters a model knows, in the order of their code points.
+
+    Example:
+        >>> vocabulary = Vocabulary.of("hello")
+        >>> vocabulary.encode("hole").tolist()
+        [1, 3, 2, 0]
+        >>> vocabulary.decode([1, 0])
+        'he'
+    """
+
+    characters: str
+
+    @classmethod
+    def of(cls, text: str) -> Vocabulary:
+        return cls("".join(sorted(set(text))))
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def unknown(self, text: str) -> str:
+        """The characters of `text` that are not in the vocabulary, each once."""
+        return "".join(sorted(set(text) - set(self.characters)))
+
+    def encode(self, text: str) -> np.ndarray:
+        """Characters -> int32 ids (len(text),).
+
+        Raises:
+            ZooError: a character is not in the vocabulary.
+        """
+        if unknown := self.unknown(text):
+            named = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown[:5])
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            raise ZooError(
+                f"the text has {named}{more}, which the model never saw: "
+                f"its vocabulary has {len(self)} characters"
+            )
+        codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+        known = np.frombuffer(self.characters.encode("utf-32-le"), dtype="<u4")
+        return np.searchsorted(known, codes).astype(np.int32)
+
+    def decode(self, ids: np.ndarray | list[int]) -> str:
+        return "".join(self.characters[int(index)] for index in ids)
+
+    def to_json(self) -> str:
+        return json.dumps({"characters": self.characters}) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Vocabulary:
+        return cls(str(json.loads(text)["characters"]))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """A text cut into `batch_size` streams that are read side by side.
+
+    Batch after batch, row b goes on where row b of the batch before it stopped: that
+    is what lets the model carry its state. Each epoch the text, closed to a ring,
+    begins at another place, so that cuts fall elsewhere and no character is always
+    left over. Everything is a function of (seed, step) and of nothing else.
+
+    Attributes:
+        ids: the text (characters,).
+        batch_size: rows.
+        timesteps: columns.
+        seed: decides where each epoch begins.
+    """
+
+    ids: np.ndarray
+    batch_size: int
+    timesteps: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self.ids) // self.batch_size // self.timesteps
+
+    def require_one_batch(self) -> None:
+        """Raise where the text is too short.
+
+        Raises:
+            ZooError: the text does not fill one batch.
+        """
+        needed = self.batch_size * self.timesteps
+        if len(self.ids) < needed:
+            raise ZooError(
+                f"the text is shorter than one batch: its training part "
+                f"({TRAIN_SHARE:.0%}) has {len(self.ids)} characters, expected at "
+                f"least {needed} ({self.batch_size} streams of {self.timesteps})"
+            )
+
+    def begins_epoch(self, step: int) -> bool:
+        return step % self.steps_per_epoch == 0
+
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Characters and the characters after them, both (batch, time)."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        start = np.random.default_rng([self.seed, epoch]).integers(len(self.ids))
+        rows = start + np.arange(self.batch_size) * (len(self.ids) // self.batch_size)
+        columns = position * self.timesteps + np.arange(self.timesteps + 1)
+        places = (rows[:, None] + columns) % len(self.ids)  # (batch, time + 1)
+        characters = self.ids[places]
+        return characters[:, :-1], characters[:, 1:]

@@ -1,0 +1,60 @@
+"""The loss of a model on a text, each character predicted once."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+
+from zoo.language_model.model import reset_carried_state
+
+
+def mean_nats(
+    model: keras.Model, ids: np.ndarray, timesteps: int, warmup: int
+) -> float:
+    """Mean negative log-likelihood of a text's characters but the first, in nats.
+
+    The text is cut into as many parts as `model` has rows, and each row reads its part
+    with the state carried, so that `timesteps` does not change the result. A row reads
+    the last `warmup` characters before its part first, uncounted, so that a part's
+    first characters are predicted from what stands before them, as in one long pass.
+
+    Args:
+        model: built with a batch size; (batch, time) -> logits.
+        ids: the text (characters,), at least two.
+        timesteps: characters a call.
+        warmup: characters read before a part.
+    """
+    batch = int(model.input_shape[0])
+    predictions = len(ids) - 1
+    length = math.ceil(predictions / batch)  # of a part
+    first = np.arange(batch)[:, None] * length  # (batch, 1)
+    calls = math.ceil((length + min(warmup, predictions)) / timesteps)
+    places = np.maximum(first - warmup, 0) + np.arange(calls * timesteps)
+    counted = (first <= places) & (places < np.minimum(first + length, predictions))
+    places = np.minimum(places, predictions - 1)  # behind the end: padding, uncounted
+    inputs = ids[places]  # (batch, calls * timesteps)
+    targets = ids[places + 1]
+    reset_carried_state(model)
+    total = 0.0
+    for start in range(0, calls * timesteps, timesteps):
+        window = slice(start, start + timesteps)
+        logits = model.predict_on_batch(inputs[:, window])  # (batch, time, vocabulary)
+        nats = -_log_softmax(logits, targets[:, window])  # (batch, time)
+        total += float(nats[counted[:, window]].sum())
+    return total / predictions
+
+
+def figures(nats: float) -> dict[str, float]:
+    """Name a loss per character in both of its units."""
+    return {"nats": nats, "bits_per_char": nats / math.log(2.0)}
+
+
+def _log_softmax(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Log-probability of each target, in float64: (batch, time)."""
+    logits = np.asarray(logits, dtype=np.float64)
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    chosen: np.ndarray = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    chosen -= np.log(np.exp(logits).sum(axis=-1))
+    return chosen

@@ -1,0 +1,97 @@
+"""Characters -> embedding -> GRU layers -> logits of the next character."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+import keras_gru
+from zoo.language_model.config import Config
+from zoo.training import values_of
+
+
+def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras.Model:
+    """Build the model: characters (batch, time) -> logits (batch, time, vocabulary).
+
+    .. code-block:: text
+
+        e_t = dropout(E[c_t])                      (batch, time, embedding_units)
+        h_t = dropout(GRU(h_{t-1}, e_t))           (batch, time, units), each layer
+        logits_t = V h_t + b                       (batch, time, vocabulary)
+
+    Args:
+        config: shapes and rates; `vocabulary_size` must be set.
+        batch_size: streams read side by side. The state is then carried from call to
+            call until `reset_carried_state`. None: no carried state, any batch.
+        seed: decides the dropout masks.
+
+    Raises:
+        ValueError: `vocabulary_size` is not set.
+
+    Example:
+        >>> from zoo.language_model.config import Config
+        >>> build(Config(vocabulary_size=65, units=8)).output_shape
+        (None, None, 65)
+    """
+    if config.vocabulary_size < 1:
+        raise ValueError(
+            f"config.vocabulary_size={config.vocabulary_size}; expected the number of "
+            f"characters in the data's vocabulary"
+        )
+    characters = keras.Input(
+        shape=(None,), batch_size=batch_size, dtype="int32", name="characters"
+    )
+    sequences = keras.layers.Embedding(
+        config.vocabulary_size,
+        config.embedding_units,
+        embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
+        name="embedding",
+    )(characters)  # (batch, time, embedding_units)
+    sequences = _dropout(config, seed, 0)(sequences)
+    for index in range(1, config.layers + 1):
+        sequences = CarriedGRU(
+            config.units,
+            return_sequences=True,
+            stateful=batch_size is not None,
+            name=f"gru_{index}",
+            **keras_gru.VARIANTS[config.variant],
+        )(sequences)  # (batch, time, units)
+        sequences = _dropout(config, seed, index)(sequences)
+    logits = keras.layers.Dense(config.vocabulary_size, name="logits")(sequences)
+    return keras.Model(characters, logits, name="language_model")
+
+
+class CarriedGRU(keras_gru.GRU):
+    """A GRU whose carried state is one of its variables.
+
+    Keras keeps it apart, and JAX's compiled steps then drop what is assigned to it.
+    """
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        found: list[keras.Variable] = super().variables
+        seen = {id(variable) for variable in found}
+        states = self.states or []
+        return found + [state for state in states if id(state) not in seen]
+
+
+def reset_carried_state(model: keras.Model) -> None:
+    """Zero the state that each GRU layer carries: a new text begins."""
+    for layer in model.layers:
+        if isinstance(layer, keras_gru.GRU) and layer.stateful:
+            layer.reset_state()
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Copy trained weights between two builds that differ in their batch size."""
+    # As NumPy copies: on JAX two variables with one buffer lose it together when a
+    # training step gives it away. Carried states are no weights and stay as they are.
+    target.set_weights(values_of(source.weights))
+
+
+def _dropout(config: Config, seed: int, index: int) -> keras.layers.Dropout:
+    """Dropout after the embedding (index 0) or after a GRU layer."""
+    # Seeded, for on torch an unseeded mask comes from a generator that belongs to the
+    # process and not to the model: no checkpoint could hold it.
+    drawn = int(np.random.default_rng([seed, index]).integers(2**31))
+    return keras.layers.Dropout(config.dropout, seed=drawn, name=f"dropout_{index}")

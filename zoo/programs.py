@@ -1,0 +1,38 @@
+"""The programs of the zoo, by name; each is imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import click
+
+PROGRAMS = {"language_model": "zoo.language_model.commands"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """What `python -m zoo list` says of a program.
+
+    Attributes:
+        summary: what it does, in a few words.
+        sizes: name -> trainable parameters.
+        datasets: name -> what it is.
+    """
+
+    summary: str
+    sizes: Mapping[str, int]
+    datasets: Mapping[str, str]
+
+
+def card(program: str) -> Card:
+    """The card of a program. Imports neither Keras nor a backend."""
+    found: Card = importlib.import_module(PROGRAMS[program]).CARD
+    return found
+
+
+def command(program: str, action: str) -> click.Command:
+    """The command of a program: action is "train", "evaluate" or "predict"."""
+    found: click.Command = getattr(importlib.import_module(PROGRAMS[program]), action)
+    return found

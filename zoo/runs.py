@@ -1,0 +1,264 @@
+"""The run folder: settings, figures, and one row a run in a table of all runs."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError
+from zoo.files import remove_partial, write_text
+
+ROW_FIELDS = (
+    "started",
+    "program",
+    "status",
+    "command",
+    "seed",
+    "commit",
+    "machine",
+    "backend",
+    "versions",
+    "dataset",
+    "size",
+    "variant",
+    "parameters",
+    "steps",
+    "seconds",
+    "train_nats",
+    "validation_nats",
+    "bits_per_char",
+    "error",
+)
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that holds all that a training leaves behind.
+
+    ======================  =====================================================
+    ``settings.json``       every setting that decides the result; written first
+    ``checkpoints/``        the last checkpoints, each enough to go on from
+    ``best.weights.h5``     the weights of the best validation figure, with a hash
+    ``history.csv``         one row a validation
+    ``learning_curve.png``  the same as a picture
+    ``samples.txt``         what the program makes at the end
+    ``result.json``         the final figures and hashes; only of a finished run
+    ``runs.csv``            one row a start of the program, failed ones too
+    ======================  =====================================================
+    """
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def best_weights(self) -> Path:
+        return self.path / "best.weights.h5"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def learning_curve(self) -> Path:
+        return self.path / "learning_curve.png"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples.txt"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def rows(self) -> Path:
+        return self.path / "runs.csv"
+
+    @classmethod
+    def create(cls, path: Path, settings: Mapping[str, Any]) -> RunFolder:
+        """Make a new run folder; it appears with its settings or not at all.
+
+        Raises:
+            ZooError: the folder is in use, or cannot be written.
+        """
+        if path.exists() and not path.is_dir():
+            raise ZooError(f"--out {path} is a file; expected the name of a folder")
+        if (path / "settings.json").is_file():
+            raise ZooError(
+                f"--out {path} already holds a run: add --resume to go on with it, "
+                f"or choose another folder"
+            )
+        if path.is_dir() and any(path.iterdir()):
+            raise ZooError(f"--out {path} is not empty and holds no run")
+        draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
+        try:
+            draft.mkdir(parents=True)
+            write_text(draft / "settings.json", json.dumps(settings, indent=2) + "\n")
+            os.replace(draft, path)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise ZooError(f"--out {path} cannot be written: {error}") from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path, program: str) -> tuple[RunFolder, dict[str, Any]]:
+        """Open a folder that a training of `program` made, and read its settings.
+
+        Raises:
+            ZooError: it is no run folder, of another program, or damaged.
+        """
+        file = path / "settings.json"
+        if not file.is_file():
+            raise ZooError(
+                f"{path} is not a run folder: it has no settings.json; "
+                f"expected the --out folder of a training"
+            )
+        try:
+            settings = json.loads(file.read_text(encoding="utf-8"))
+            found = settings["program"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ZooError(
+                f"{file} is damaged: {type(error).__name__}: {error}"
+            ) from error
+        if found != program:
+            raise ZooError(f"{path} is a run of {found!r}, expected one of {program!r}")
+        remove_partial(path)
+        return cls(path), settings
+
+    def discard(self) -> None:
+        """Remove a folder that was just created and that nothing was trained in."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Write the validations so far as a table."""
+        if not history:
+            return
+        lines = [",".join(history[0])]
+        lines += [",".join(str(value) for value in row.values()) for row in history]
+        write_text(self.history, "\n".join(lines) + "\n")
+
+
+def differing(
+    stored: Mapping[str, Any], given: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
+    """Name the settings of `given` that `stored` has otherwise, with both values."""
+    lines: list[str] = []
+    for name, value in given.items():
+        before = stored.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            lines += differing(before, value, f"{prefix}{name}.")
+        elif before != value:
+            lines.append(f"{prefix}{name} was {before!r}, now {value!r}")
+    return lines
+
+
+def append_row(table: Path, row: Mapping[str, Any]) -> None:
+    """Append one row to a table of runs, with the head line where it is new.
+
+    Raises:
+        ZooError: the table has other columns.
+    """
+    unknown = set(row) - set(ROW_FIELDS)
+    if unknown:
+        raise KeyError(f"row has unknown fields {sorted(unknown)}")
+    new = not table.is_file() or table.stat().st_size == 0
+    if not new:
+        with table.open(encoding="utf-8", newline="") as file:
+            head = next(csv.reader(file), [])
+        if tuple(head) != ROW_FIELDS:
+            raise ZooError(f"{table} has other columns than a table of runs: {head}")
+    with table.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ROW_FIELDS, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow({name: row.get(name, "") for name in ROW_FIELDS})
+
+
+def checkout_table(program: str) -> Path:
+    """The committed table of `program`; only a checkout of the project has one.
+
+    Raises:
+        ZooError: the code does not run from a checkout.
+    """
+    if not (CHECKOUT / ".git").exists():
+        raise ZooError(
+            f"--record works in a checkout of the project only; {CHECKOUT} is none"
+        )
+    table = CHECKOUT / "zoo" / "results" / f"{program}.csv"
+    table.parent.mkdir(exist_ok=True)
+    return table
+
+
+def command_line() -> str:
+    """The command as it was typed."""
+    return "python -m zoo " + shlex.join(sys.argv[1:])
+
+
+def commit() -> str:
+    """The commit of the code, marked where files differ from it; "" if unknown."""
+    if not (CHECKOUT / ".git").exists():
+        return ""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    # No git, or a checkout without a commit: the row then says that it is unknown.
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def machine() -> str:
+    """The processor and its cores, for example "AMD EPYC, 2 cores, Linux"."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                processor = line.partition(":")[2].strip()
+                break
+    return f"{processor}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def versions(backend: str) -> str:
+    """Python, Keras, backend and project versions in one cell."""
+    parts = [f"python {platform.python_version()}"]
+    for name in ("keras", backend, "keras_gru"):
+        try:
+            parts.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            parts.append(f"{name} (not installed as a package)")
+    return ", ".join(parts)
+
+
+def now() -> str:
+    """The time in UTC to the second, ISO 8601."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of a text as UTF-8, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
