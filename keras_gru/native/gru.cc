@@ -4,6 +4,7 @@
 #include <new>
 
 #include "memory.h"
+#include "processor.h"
 #include "schedule.h"
 #include "threads.h"
 
@@ -111,17 +112,8 @@ template int32_t run_backward<double>(const GruProblem&, const GruBackward&);
 namespace {
 
 int32_t best_instructions() {
-#if defined(__x86_64__)
-  static const int32_t best = [] {
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f")) return GRU_AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return GRU_AVX2;
-    return GRU_PORTABLE;
-  }();
+  static const int32_t best = find_instructions();
   return best;
-#else
-  return GRU_PORTABLE;
-#endif
 }
 
 int32_t chosen_instructions(const GruProblem& problem) {

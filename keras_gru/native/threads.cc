@@ -3,23 +3,45 @@
 #include <pthread.h>
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
-#include <new>
-#include <system_error>
-#include <thread>
 #include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace keras_gru {
 namespace {
+
+// Looks at the other threads before a thread sleeps: the jobs of a call follow one
+// another within microseconds, and waking a thread takes longer than that.
+constexpr int kLooks = 2000;
+
+void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+class Lock {
+ public:
+  explicit Lock(pthread_mutex_t& mutex) : mutex_(mutex) { pthread_mutex_lock(&mutex_); }
+  ~Lock() { pthread_mutex_unlock(&mutex_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  pthread_mutex_t& mutex_;
+};
 
 struct Job {
   void (*run)(void*, int64_t);
   void* context;
   int64_t items;
-  int64_t helpers;            // workers that may still join; guarded by Pool::mutex
-  int64_t inside = 0;         // workers at work on it; guarded by Pool::mutex
-  std::atomic<int64_t> next{0};
+  int64_t helpers;                 // workers that may still join; under Pool's mutex
+  std::atomic<int64_t> inside{0};  // workers at work on it
+  std::atomic<int64_t> next{0};    // first item that nobody has taken
 
   void work() {
     for (int64_t item; (item = next.fetch_add(1, std::memory_order_relaxed)) < items;)
@@ -31,32 +53,42 @@ class Pool {
  public:
   void execute(Job& job) {
     {
-      std::lock_guard<std::mutex> lock(mutex_);
-      grow(job.helpers);
+      Lock lock(mutex_);
+      while (workers_ < job.helpers && start_worker()) ++workers_;
       jobs_.push_back(&job);
+      posted_.fetch_add(1, std::memory_order_release);
+      if (sleeping_ > 0) pthread_cond_broadcast(&wake_);
     }
-    for (int64_t i = 0; i < job.helpers; ++i) wake_.notify_one();
     job.work();
-    std::unique_lock<std::mutex> lock(mutex_);
-    for (size_t i = 0; i < jobs_.size(); ++i) {
-      if (jobs_[i] == &job) {
-        jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(i));
-        break;
+    {
+      Lock lock(mutex_);
+      for (auto at = jobs_.begin(); at != jobs_.end(); ++at) {
+        if (*at == &job) {
+          jobs_.erase(at);
+          break;
+        }
       }
     }
-    done_.wait(lock, [&job] { return job.inside == 0; });
+    // Nobody joins any more; wait for those inside.
+    for (int look = 0; look < kLooks; ++look) {
+      if (job.inside.load(std::memory_order_acquire) == 0) break;
+      pause();
+    }
+    Lock lock(mutex_);
+    while (job.inside.load(std::memory_order_acquire) != 0)
+      pthread_cond_wait(&done_, &mutex_);
   }
 
  private:
-  void grow(int64_t workers) {
-    while (workers_ < workers) {
-      try {
-        std::thread(&Pool::serve, this).detach();
-      } catch (const std::system_error&) {
-        return;  // the caller does the work that a worker would have done
-      }
-      ++workers_;
-    }
+  // False where the system gives no more threads: the caller then does their work.
+  bool start_worker() {
+    pthread_t thread;
+    pthread_attr_t detached;
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    const bool started = pthread_create(&thread, &detached, serve, this) == 0;
+    pthread_attr_destroy(&detached);
+    return started;
   }
 
   Job* open_job() {
@@ -67,36 +99,61 @@ class Pool {
     return nullptr;
   }
 
-  void serve() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    for (;;) {
-      Job* job = nullptr;
-      wake_.wait(lock, [&] { return (job = open_job()) != nullptr; });
-      --job->helpers;
-      ++job->inside;
-      lock.unlock();
-      job->work();
-      lock.lock();
-      if (--job->inside == 0) done_.notify_all();
+  // Joins a job that is open, or sleeps until there is one.
+  Job* join() {
+    Lock lock(mutex_);
+    Job* job;
+    while ((job = open_job()) == nullptr) {
+      ++sleeping_;
+      pthread_cond_wait(&wake_, &mutex_);
+      --sleeping_;
     }
+    --job->helpers;
+    job->inside.fetch_add(1, std::memory_order_relaxed);
+    return job;
   }
 
-  std::mutex mutex_;
-  std::condition_variable wake_, done_;
+  // The job may be gone as soon as nobody is inside, so that is said under the mutex,
+  // which the owner takes before it leaves.
+  void leave(Job* job) {
+    Lock lock(mutex_);
+    if (job->inside.fetch_sub(1, std::memory_order_release) == 1)
+      pthread_cond_broadcast(&done_);
+  }
+
+  static void* serve(void* self) {
+    Pool* pool = static_cast<Pool*>(self);
+    for (;;) {
+      Job* job = pool->join();
+      job->work();
+      const uint64_t posted = pool->posted_.load(std::memory_order_acquire);
+      pool->leave(job);
+      for (int look = 0; look < kLooks; ++look) {
+        if (pool->posted_.load(std::memory_order_acquire) != posted) break;
+        pause();
+      }
+    }
+    return nullptr;
+  }
+
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+  pthread_cond_t wake_ = PTHREAD_COND_INITIALIZER;
+  pthread_cond_t done_ = PTHREAD_COND_INITIALIZER;
+  std::atomic<uint64_t> posted_{0};
   std::vector<Job*> jobs_;
-  int64_t workers_ = 0;
+  int64_t workers_ = 0, sleeping_ = 0;
 };
 
-// Never destroyed: workers outlive main(). In the child of a fork there are no
-// workers and the mutex may be held by a thread that is gone, so it gets a new one.
+// Never destroyed: the workers outlive main(). The child of a fork has none of them,
+// and the mutex may be held by a thread that is gone: it gets a pool of its own.
 std::atomic<Pool*> the_pool{nullptr};
 
-void forget_pool() { the_pool.store(new Pool, std::memory_order_release); }
+void start_afresh() { the_pool.store(new Pool, std::memory_order_release); }
 
 Pool& pool() {
   static const bool once = [] {
-    forget_pool();
-    pthread_atfork(nullptr, nullptr, forget_pool);
+    start_afresh();
+    pthread_atfork(nullptr, nullptr, start_afresh);
     return true;
   }();
   static_cast<void>(once);
@@ -112,7 +169,11 @@ void parallel(int64_t threads, int64_t items, void (*run)(void*, int64_t),
     for (int64_t item = 0; item < items; ++item) run(context, item);
     return;
   }
-  Job job{run, context, items, threads - 1};
+  Job job;
+  job.run = run;
+  job.context = context;
+  job.items = items;
+  job.helpers = threads - 1;
   pool().execute(job);
 }
 
