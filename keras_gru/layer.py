@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
@@ -169,6 +170,23 @@ class GRU(keras.layers.RNN):
         self.use_cudnn = arguments.one_of("use_cudnn", use_cudnn, ("auto", True, False))
         self.kernel = arguments.one_of("kernel", kernel, ("auto", *kernels.names()))
 
+    @property
+    def supports_jit(self) -> bool:
+        """False while Keras decides what `jit_compile="auto"` means, if XLA costs.
+
+        XLA on TensorFlow can run this layer, but not every kernel of it. So `"auto"`
+        compiles where the fastest kernel can be compiled; `jit_compile=True` always
+        does, with another kernel where need be.
+        """
+        if keras.backend.backend() != "tensorflow" or not surroundings.resolving_jit():
+            return self._supports_jit
+        training_step = self._describe((None, None, None), False, True)
+        return kernels.compilable(training_step, self.kernel)
+
+    @supports_jit.setter
+    def supports_jit(self, value: bool) -> None:
+        self._supports_jit = value
+
     def build(
         self,
         sequences_shape: tuple[int | None, ...],
@@ -242,6 +260,7 @@ class GRU(keras.layers.RNN):
         input_shape: Sequence[int | None] | None = None,
         mask: bool = False,
         training: bool = False,
+        jit_compile: bool = False,
     ) -> kernels.Explanation:
         """Which kernel runs this layer, and for each other one why not.
 
@@ -250,6 +269,9 @@ class GRU(keras.layers.RNN):
                 Default: only what the built layer knows.
             mask: whether the call has a mask.
             training: whether it is a training step.
+            jit_compile: whether XLA compiles the model on TensorFlow. It does
+                where `model.compile` is told `jit_compile=True`; with `"auto"`,
+                only where that does not cost the layer its kernel.
 
         Returns:
             An object with `kernel`, a name, and `refusals`, name → reason, whose
@@ -271,7 +293,10 @@ class GRU(keras.layers.RNN):
         arguments.shape(
             "input_shape", input_shape, (None, None, None), "(batch, time, features)"
         )
-        return kernels.explain(self._describe(input_shape, mask, training), self.kernel)
+        call = self._describe(input_shape, mask, training)
+        if jit_compile and call.backend == "tensorflow":
+            call = dataclasses.replace(call, compiled=True)
+        return kernels.explain(call, self.kernel)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

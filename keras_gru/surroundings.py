@@ -59,6 +59,13 @@ def compiling() -> bool:
     )
 
 
+def resolving_jit() -> bool:
+    """Whether Keras asks in order to decide what `jit_compile="auto"` means."""
+    return any(
+        frame.f_code.co_name == "_resolve_auto_jit_compile" for frame in _stack()
+    )
+
+
 def device() -> str:
     """`"gpu"` or `"cpu"`: where the backend puts new tensors."""
     backend = keras.backend.backend()

@@ -32,9 +32,28 @@ VARIANTS = {
     "replace_after": "replace_after",
 }
 
-# Every kernel, with the conventions it must run. `test_kernels.py` runs them all.
+BACKENDS = ("tensorflow", "jax", "torch")
+AFTER = ("keep_after", "replace_after")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Where a kernel must run, and which conventions it must run there."""
+
+    backends: tuple[str, ...]
+    conventions: tuple[str, ...] = tuple(CONVENTIONS)
+    gpu: bool = False  # it runs on a GPU only
+
+
+# Every kernel. `test_kernels.py` runs them all.
 KERNELS = {
-    "portable": tuple(CONVENTIONS),
+    "native_cpu": Runs(BACKENDS),
+    "tensorflow_cudnn": Runs(("tensorflow",), AFTER, gpu=True),
+    "torch_native": Runs(("torch",), AFTER),
+    "tensorflow_scan": Runs(("tensorflow",)),
+    "jax_scan": Runs(("jax",)),
+    "torch_scan": Runs(("torch",)),
+    "portable": Runs(BACKENDS),
 }
 
 MASKS = ("none", "all", "left", "right", "holes", "empty_row", "empty")

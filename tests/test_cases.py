@@ -51,7 +51,8 @@ def test_every_fact_a_kernel_is_told_comes_from_a_case_or_the_machine():
     from_cases = {"features", "batch", "timesteps", "dropout_masks", "masked"}
     from_cases |= {"training", *MATHS, *NOT_MATHS}
     fields = {field.name for field in dataclasses.fields(SequenceCall)}
-    assert fields <= from_cases | {"backend", "dtype"}
+    surroundings = {"backend", "device", "exporting", "compiled", "dtype"}
+    assert fields <= from_cases | surroundings
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

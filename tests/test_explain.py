@@ -56,8 +56,6 @@ def test_a_refusal_stands_in_the_table(monkeypatch):
     """With a kernel that refuses and one that could run but is not preferred."""
 
     class Stub:
-        CUDNN = False
-
         def __init__(self, name, reason):
             self.__name__ = f"somewhere.{name}"
             self.refusal = lambda call: reason
@@ -84,7 +82,6 @@ def test_the_first_kernel_that_can_is_taken(monkeypatch):
     ran = []
 
     class Fast:
-        CUDNN = False
         __name__ = "fast"
 
         def refusal(self, call):
@@ -139,9 +136,9 @@ def test_use_cudnn_where_the_configuration_forbids_it(options):
 
 def test_use_cudnn_on_this_machine():
     """Where no kernel of cuDNN can run the plainest GRU, True is an error."""
-    able = [kernel for kernel in kernels.KERNELS if kernel.CUDNN]
     layer = keras_gru.GRU(6, use_cudnn=True)
     call = layer._describe(X.shape, False, False)
+    able = [kernel for kernel in kernels.KERNELS if kernels.is_cudnn(kernel, call)]
     if any(kernel.refusal(call) is None for kernel in able):
         with spy_on_kernels() as seen:
             layer(X)
@@ -156,8 +153,9 @@ def test_use_cudnn_otherwise_is_no_demand(use_cudnn):
     layer = keras_gru.GRU(6, use_cudnn=use_cudnn)
     assert tuple(layer(X).shape) == (3, 6)
     if use_cudnn is False:
+        call = layer._describe(X.shape, False, False)
         for kernel in kernels.KERNELS:
-            if kernel.CUDNN:
+            if kernels.is_cudnn(kernel, call):
                 reason = layer.explain().refusals[kernels.name_of(kernel)]
                 assert "use_cudnn=False" in reason
 

@@ -14,7 +14,12 @@ from tests.passes import BACKEND, to_numpy
 from tests.tolerances import assert_close
 
 MODULES = {kernels.name_of(kernel): kernel for kernel in kernels.KERNELS}
-KEY = [(name, c) for name in cases.KERNELS for c in cases.KERNELS[name]]
+HERE = [
+    name
+    for name, runs in cases.KERNELS.items()
+    if BACKEND in runs.backends and not runs.gpu
+]
+KEY = [(name, c) for name in HERE for c in cases.KERNELS[name].conventions]
 
 
 def _call(case, dtype="float32", **changes):
@@ -31,6 +36,9 @@ def _call(case, dtype="float32", **changes):
     }
     return SequenceCall(
         backend=BACKEND,
+        device="cpu",
+        exporting=False,
+        compiled=False,
         dtype=dtype,
         batch=batch,
         timesteps=timesteps,
@@ -108,9 +116,7 @@ def test_dropout_masks_of_any_numbers(name, convention, count, recurrent):
     batch, _, features, units = case.shape
     inputs = rng.uniform(0.5, 2.0, (count, batch, features)).astype("float32")
     state = rng.uniform(0.5, 2.0, (3 * recurrent, batch, units)).astype("float32")
-    call = _call(
-        case, training=True, dropout_masks=count, recurrent_dropout=recurrent
-    )
+    call = _call(case, training=True, dropout_masks=count, recurrent_dropout=recurrent)
     if (reason := MODULES[name].refusal(call)) is not None:
         assert name != "portable"
         assert reason
@@ -146,7 +152,12 @@ def test_the_names_are_the_files():
     assert kernels.names() == tuple(MODULES)
     for name, kernel in MODULES.items():
         assert kernel.__file__.endswith(f"{name}.py")
-        assert isinstance(kernel.CUDNN, bool)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in HERE])
+def test_a_kernel_of_another_backend_or_device_says_so(name):
+    reason = MODULES[name].refusal(_call(Case("keep_after")))
+    assert BACKEND in reason or "GPU" in reason
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

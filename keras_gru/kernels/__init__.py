@@ -7,7 +7,7 @@ name is its file's name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keras_gru.kernels import (
     jax_scan,
@@ -103,16 +103,32 @@ def explain(call: SequenceCall, requested: str = "auto") -> Explanation:
     )
 
 
+def compilable(call: SequenceCall, requested: str = "auto") -> bool:
+    """Whether the kernel that runs `call` would also run it inside XLA.
+
+    Keras asks a layer this (`supports_jit`) before `jit_compile="auto"` compiles a
+    model: where it would cost the faster kernel, the answer is no. Where nothing can
+    run the call it is yes; running it then says why.
+    """
+    for kernel in KERNELS:
+        if _refusal(kernel, call, requested) is None:
+            return _refusal(kernel, replace(call, compiled=True), requested) is None
+    return True
+
+
+def is_cudnn(kernel: Kernel, call: SequenceCall) -> bool:
+    """Whether the kernel is cuDNN's; torch's own is ATen on a CPU."""
+    if kernel is torch_native:
+        return call.device == "gpu"
+    return kernel is tensorflow_cudnn
+
+
 def _refusal(kernel: Kernel, call: SequenceCall, requested: str) -> str | None:
     """Why the kernel does not run the call: the user's wishes, then its own."""
     if requested not in ("auto", name_of(kernel)):
         return f"kernel={requested!r} was asked for"
-    # torch's own kernel is cuDNN on a GPU and ATen on a CPU.
-    is_cudnn = kernel is tensorflow_cudnn or (
-        kernel is torch_native and call.device == "gpu"
-    )
-    if call.use_cudnn is True and not is_cudnn:
+    if call.use_cudnn is True and not is_cudnn(kernel, call):
         return "use_cudnn=True was asked for, and it is not cuDNN"
-    if call.use_cudnn is False and is_cudnn:
+    if call.use_cudnn is False and is_cudnn(kernel, call):
         return "use_cudnn=False was asked for"
     return kernel.refusal(call)

@@ -29,7 +29,7 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
 def _states(recurrence: Recurrence, operands: Operands) -> Tensor:
     import tensorflow as tf
 
-    forward, backward = _passes()
+    forward, backward = _passes(operands.h0.shape[-1])
     differentiable = 4 if operands.recurrent_bias is not None else 3
 
     @tf.custom_gradient
@@ -46,8 +46,11 @@ def _states(recurrence: Recurrence, operands: Operands) -> Tensor:
 
 
 @functools.cache
-def _passes() -> tuple[Any, Any]:
-    """The forward and the backward pass; TensorFlow imported late."""
+def _passes(units: int) -> tuple[Any, Any]:
+    """The forward and the backward pass; TensorFlow imported late.
+
+    A pair for each number of units: relaxing shapes must not forget that one.
+    """
     import tensorflow as tf
 
     def scan(
