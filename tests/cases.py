@@ -34,6 +34,7 @@ VARIANTS = {
 
 # Every kernel, with the conventions it must run. `test_kernels.py` runs them all.
 KERNELS = {
+    "native_cpu": tuple(CONVENTIONS),
     "portable": tuple(CONVENTIONS),
 }
 
