@@ -114,7 +114,7 @@ class Options:
     def problem(
         self, dtype: str, shape: tuple[int, ...], units: int, threads: int
     ) -> Problem:
-        """The `GruProblem` for sequences of this dtype and `(batch, time, features)`."""
+        """The `GruProblem` for sequences of this dtype and shape."""
         return Problem(
             DTYPES[dtype],
             INSTRUCTIONS["best"],

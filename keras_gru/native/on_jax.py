@@ -49,7 +49,7 @@ def run(
     arrays = Arrays(
         sequences,
         *(_absent(dtype) if weight is None else weight for weight in weights),
-        mask=_absent(bool) if mask is None else mask,
+        _absent(bool) if mask is None else mask,
     )
     states, final_state = _gru(options, return_states, arrays)
     return (states if return_states else None), final_state
@@ -128,7 +128,7 @@ def _gru_backward(
                 result if wanted else None
                 for result, wanted in zip(results, perturbed, strict=True)
             ),
-            mask=None,
+            None,  # of the mask
         ),
     )
 

@@ -87,8 +87,8 @@ def _operations() -> tuple[Any, str | None]:
         return None, f"{LIBRARY} does not load: {error}"
     describe = ctypes.CDLL(str(where)).gru_tensorflow_error
     describe.restype = ctypes.c_char_p
-    if error := describe().decode():
-        return None, f"TensorFlow does not take the operations: {error}"
+    if refused := describe().decode():
+        return None, f"TensorFlow does not take the operations: {refused}"
     tf.RegisterGradient("KerasGruForward")(_gradient)
     tf.RegisterGradient("KerasGruBackward")(_second_gradient)
     return operations, None

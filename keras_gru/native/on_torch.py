@@ -56,7 +56,7 @@ def run(
 
 class _Gru(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, options: Options, mask: Tensor | None, *arrays: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         dense = _dense(arrays)

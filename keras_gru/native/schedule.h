@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 namespace keras_gru {
@@ -24,6 +25,7 @@ class Schedule {
       for (int64_t row = 0; row <= batch; ++row) begin_[row] = row * timesteps;
     } else {
       longest = 0;
+      steps_.reserve(batch * timesteps);
       for (int64_t row = 0; row < batch; ++row) {
         for (int64_t step = 0; step < timesteps; ++step) {
           if (mask[row * timesteps + time(step)])
@@ -72,43 +74,54 @@ class Schedule {
     const int64_t lanes =
         std::max<int64_t>(1, std::min(batch_, (full + slices_ - 1) / slices_ * slices_));
 
-    std::vector<int64_t> order(batch_);
+    std::vector<int64_t> order(batch_), load(lanes, 0), by_load(lanes), lane_of(batch_);
     std::iota(order.begin(), order.end(), int64_t{0});
-    std::vector<std::vector<int64_t>> content(lanes);
-    std::vector<int64_t> load(lanes, 0);
-    if (masked_) {
+    std::iota(by_load.begin(), by_load.end(), int64_t{0});
+    if (lanes == batch_) {
+      // A lane a row.
+      lane_of = order;
+      for (int64_t row = 0; row < batch_; ++row) load[row] = used(row);
+    } else {
       std::stable_sort(order.begin(), order.end(), [this](int64_t a, int64_t b) {
         return used(a) > used(b);
       });
+      // A heap of (load, lane), the least loaded on top.
+      using Loaded = std::pair<int64_t, int64_t>;
+      std::vector<Loaded> heap(lanes);
+      for (int64_t lane = 0; lane < lanes; ++lane) heap[lane] = {0, lane};
+      const auto heavier = [](const Loaded& a, const Loaded& b) { return a > b; };
+      for (int64_t row : order) {
+        std::pop_heap(heap.begin(), heap.end(), heavier);
+        const int64_t lane = heap.back().second;
+        lane_of[row] = lane;
+        load[lane] = heap.back().first += used(row);
+        std::push_heap(heap.begin(), heap.end(), heavier);
+      }
     }
-    // A heap of (load, lane), the least loaded on top.
-    using Loaded = std::pair<int64_t, int64_t>;
-    std::vector<Loaded> heap(lanes);
-    for (int64_t lane = 0; lane < lanes; ++lane) heap[lane] = {0, lane};
-    const auto heavier = [](const Loaded& a, const Loaded& b) { return a > b; };
-    for (int64_t row : order) {
-      std::pop_heap(heap.begin(), heap.end(), heavier);
-      content[heap.back().second].push_back(row);
-      load[heap.back().second] = heap.back().first += used(row);
-      std::push_heap(heap.begin(), heap.end(), heavier);
+    if (masked_) {
+      std::stable_sort(by_load.begin(), by_load.end(), [&load](int64_t a, int64_t b) {
+        return load[a] > load[b];
+      });
     }
-    std::vector<int64_t> by_load(lanes);
-    std::iota(by_load.begin(), by_load.end(), int64_t{0});
-    std::stable_sort(by_load.begin(), by_load.end(), [&load](int64_t a, int64_t b) {
-      return load[a] > load[b];
-    });
 
+    // Lanes by slice, then rows by lane; `order` keeps a lane's longest row first.
+    std::vector<int64_t> place(lanes);
     slice_begin_.push_back(0);
-    lane_begin_.push_back(0);
+    int64_t placed = 0;
     for (int64_t slice = 0; slice < slices_; ++slice) {
       for (int64_t deal = 0; deal < lanes; ++deal) {
         const int64_t turn = deal / slices_, seat = deal % slices_;
-        if ((turn % 2 == 0 ? seat : slices_ - 1 - seat) != slice) continue;
-        for (int64_t row : content[by_load[deal]]) rows_.push_back(row);
-        lane_begin_.push_back(static_cast<int64_t>(rows_.size()));
+        if ((turn % 2 == 0 ? seat : slices_ - 1 - seat) == slice)
+          place[by_load[deal]] = placed++;
       }
-      slice_begin_.push_back(static_cast<int64_t>(lane_begin_.size()) - 1);
+      slice_begin_.push_back(placed);
     }
+    lane_begin_.assign(lanes + 1, 0);
+    for (int64_t row = 0; row < batch_; ++row) ++lane_begin_[place[lane_of[row]] + 1];
+    std::partial_sum(lane_begin_.begin(), lane_begin_.end(), lane_begin_.begin());
+    rows_.resize(batch_);
+    std::vector<int64_t> next = lane_begin_;
+    for (int64_t row : order) rows_[next[place[lane_of[row]]]++] = row;
   }
 
   int64_t batch_, timesteps_;
