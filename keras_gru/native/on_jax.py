@@ -46,10 +46,12 @@ def run(
     """
     _register()
     dtype = sequences.dtype
-    arrays = Arrays(
-        sequences,
-        *(_absent(dtype) if weight is None else weight for weight in weights),
-        _absent(bool) if mask is None else mask,
+    arrays = Arrays._make(
+        [
+            sequences,
+            *(_absent(dtype) if weight is None else weight for weight in weights),
+            _absent(bool) if mask is None else mask,
+        ]
     )
     states, final_state = _gru(options, return_states, arrays)
     return (states if return_states else None), final_state
@@ -122,15 +124,11 @@ def _gru_backward(
         *(arrays.recurrent_kernel, arrays.mask, states, saved, *incoming),
         options=_attribute(options),
     )
-    return (
-        Arrays(
-            *(
-                result if wanted else None
-                for result, wanted in zip(results, perturbed, strict=True)
-            ),
-            None,  # of the mask
-        ),
-    )
+    wanted_results = [
+        result if wanted else None
+        for result, wanted in zip(results, perturbed, strict=True)
+    ]
+    return (Arrays._make([*wanted_results, None]),)  # None: of the mask
 
 
 _gru.defvjp(_gru_forward, _gru_backward, symbolic_zeros=True)
