@@ -4,6 +4,7 @@
 // one value too far is an error; results of all instruction sets, thread counts and
 // calls from two threads at once must agree.
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -119,7 +120,7 @@ void compare(const std::vector<double>& a, const std::vector<double>& b, double 
 }  // namespace
 
 int main() {
-  int64_t runs = 0;
+  std::atomic<int64_t> runs{0};
   for (const Shape& shape : kShapes) {
     for (int options = 0; options < 64; ++options) {
       GruProblem problem{};
@@ -160,5 +161,5 @@ int main() {
       }
     }
   }
-  std::printf("%lld runs agree\n", static_cast<long long>(runs));
+  std::printf("%lld runs agree\n", static_cast<long long>(runs.load()));
 }
