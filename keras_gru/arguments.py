@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,20 @@ def positive_integer(name: str, value: Any) -> int:
     if number <= 0:
         raise ValueError(_message(name, value, "a positive integer"))
     return number
+
+
+def rate(name: str, value: Any) -> float:
+    """`value` clamped to [0, 1], as Keras does it.
+
+    Raises:
+        TypeError: it is no real number.
+        ValueError: it is NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(_message(name, value, "a number in [0, 1]"))
+    if value != value:
+        raise ValueError(_message(name, value, "a number in [0, 1]"))
+    return min(1.0, max(0.0, float(value)))
 
 
 def one_of(name: str, value: Any, options: Sequence[Any]) -> Any:

@@ -130,8 +130,8 @@ class GRUCellV(keras.layers.GRUCell):
             kernel_constraint=kernel_constraint,
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
+            dropout=arguments.rate("dropout", dropout),
+            recurrent_dropout=arguments.rate("recurrent_dropout", recurrent_dropout),
             reset_after=arguments.one_of("reset_after", reset_after, (True, False)),
             seed=seed,
             implementation=arguments.one_of(
@@ -170,7 +170,15 @@ class GRUCellV(keras.layers.GRUCell):
 
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
         nested = keras.tree.is_nested(states)
+        if nested and len(states) != 1:
+            raise ValueError(
+                "Argument `states` must be one tensor, or a list of one: a GRU has "
+                f"one state. Received: {len(states)} tensors."
+            )
         (h,) = states if nested else (states,)
+        arguments.shape(
+            "states", h.shape, (inputs.shape[0], self.units), "(batch, units)"
+        )
         weights = self.compute_weights()
         dropout: tuple[Tensor, ...] = ()
         recurrent_dropout: tuple[Tensor, ...] = ()

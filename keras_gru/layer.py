@@ -181,8 +181,24 @@ class GRU(keras.layers.RNN):
                 f"per row. Received: sequences of shape {tuple(sequences_shape)}. "
                 "Give the batch size, as in keras.Input(batch_shape=(32, None, 8))."
             )
+        if sequences_shape[-1] is None:
+            raise ValueError(
+                "The last dimension of `sequences` must be known to build the "
+                f"weights. Received: shape {tuple(sequences_shape)}. Give the "
+                "number of features, as in keras.Input((None, 8))."
+            )
         super().build(sequences_shape)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
+
+    @property
+    def variables(self) -> list[Any]:
+        """All variables, the kept state of `stateful` included.
+
+        A compiled step on JAX hands back these and no others: a state that is not
+        among them would start at zero in each batch. It is no weight, so that
+        `get_weights` and files stay those of `keras.layers.GRU`.
+        """
+        return [*super().variables, *(self.states or ())]
 
     def compute_output_shape(
         self,
@@ -356,7 +372,7 @@ class GRU(keras.layers.RNN):
             self._check_initial_state_shape(batch, initial_state_shape)
 
     def _check_initial_state_shape(self, batch: int | None, shape: Any) -> None:
-        if any(isinstance(size, (list, tuple)) for size in shape):
+        if shape == [] or any(isinstance(size, (list, tuple)) for size in shape):
             if len(shape) != 1:
                 raise ValueError(
                     "Argument `initial_state` must be one tensor, or a list of "

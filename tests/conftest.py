@@ -42,5 +42,14 @@ def _fresh_keras():
     keras.config.set_dtype_policy(policy)
 
 
+def pytest_configure(config):
+    """Warnings are errors, but for those that Keras causes on its own."""
+    # Keras on torch calls np.array(tensor); torch's __array__ has no `copy` yet.
+    config.addinivalue_line(
+        "filterwarnings",
+        "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",
+    )
+
+
 def pytest_report_header():
     return f"keras {keras.__version__} on {keras.backend.backend()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -22,6 +21,13 @@ class Action(click.Group):
             return None
         return command(cmd_name, str(self.name))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            raise click.UsageError(
+                f"{self.name}: no program; expected one of {', '.join(PROGRAMS)}"
+            )
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -32,9 +38,15 @@ class Action(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def zoo() -> None:
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.pass_context
+def zoo(context: click.Context) -> None:
     """Train, evaluate and use models built from keras_gru.GRU on real data."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @zoo.command("list")
@@ -84,10 +96,6 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped; a training goes on with --resume", 130)
-    except BrokenPipeError:
-        # The reader (`| head`) has what it wanted. Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:  # a full disk, a folder that lost its rights
         return _fail(f"{type(error).__name__}: {error}", 2)
     return result if isinstance(result, int) else 0

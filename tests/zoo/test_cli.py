@@ -14,6 +14,8 @@ import pytest
 
 from tests.zoo.conftest import Zoo, table
 from tests.zoo.tiny_zoo import TINY
+from zoo import runs
+from zoo.backend import BACKENDS, chosen
 from zoo.language_model import data
 from zoo.language_model.config import SIZES
 from zoo.runs import ROW_FIELDS
@@ -93,6 +95,22 @@ def test_a_run_is_used_on_another_text_folder(zoo: Zoo, trained: Path) -> None:
     assert len(outcome.out) == 5
 
 
+def test_record_appends_to_the_table_of_a_checkout(
+    zoo: Zoo, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "CHECKOUT", tmp_path)
+    command = ("train", "language_model", "--text", text_file, "--record", "--out")
+    outcome = zoo(*command, tmp_path / "run")
+    assert outcome.code == 2
+    assert "--record works in a checkout of the project only" in outcome.err
+    assert not (tmp_path / "run").exists()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "zoo").mkdir()
+    assert zoo(*command, tmp_path / "run", "--epochs", 1).code == 0
+    recorded = table(tmp_path / "zoo" / "results" / "language_model.csv")
+    assert recorded == table(tmp_path / "run" / "runs.csv")
+
+
 # Mistakes. Each is one line on stderr, and exit code 2.
 
 
@@ -115,7 +133,7 @@ def mistake(zoo: Zoo, tmp_path: Path):
     ("arguments", "words"),
     [
         (("fly",), "No such command 'fly'"),
-        (("train",), "Missing command"),
+        (("train",), "train: no program; expected one of language_model"),
         (("train", "chess"), "unknown program 'chess'; expected one of language_model"),
         (("train", "language_model", "--dataset", "x"), "'x' is not one of 'stdlib'"),
         (("train", "language_model", "--size", "x"), "'x' is not one of 'tiny'"),
@@ -138,6 +156,18 @@ def test_unknown_backend_in_the_environment(
     monkeypatch.setenv("KERAS_BACKEND", "theano")
     line = mistake("train", "language_model")
     assert "KERAS_BACKEND: unknown backend 'theano'" in line
+
+
+def test_another_backend_than_the_one_that_runs(
+    mistake, text_file: Path, tmp_path: Path
+) -> None:
+    other = next(name for name in BACKENDS if name != chosen())
+    line = mistake(
+        *("train", "language_model", "--text", text_file),
+        *("--backend", other, "--out", tmp_path / "run"),
+    )
+    assert f"backend {other!r} was asked for after keras was imported" in line
+    assert not (tmp_path / "run").exists()
 
 
 def test_unknown_variant_leaves_no_folder(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from zoo.__main__ import main
+from zoo.language_model import train
 from zoo.language_model.config import SIZES, Config
 
 TINY = Config(
@@ -23,6 +24,9 @@ TINY = Config(
     evaluation_timesteps=11,
 )
 
+SAMPLE_LENGTH = 20
+
 if __name__ == "__main__":
     SIZES["tiny"] = TINY
+    train.SAMPLE_LENGTH = SAMPLE_LENGTH
     sys.exit(main())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -59,8 +60,12 @@ def main(
         different = 0
         for number in range(1, kills + 1):
             run = Path(folder) / f"killed-{number}"
-            moment = moments.uniform(0.05, 1.0) * lifetime
+            moment = moments.uniform(0.0, 1.0) * lifetime
             reached = _run_and_kill((*arguments, f"--out={run}"), moment, run)
+            while (run / "result.json").exists():  # too late to kill anything: again
+                shutil.rmtree(run)
+                moment *= 0.9
+                reached = _run_and_kill((*arguments, f"--out={run}"), moment, run)
             # Killed before the folder was there: nothing to resume, so begin.
             again = ("--resume",) if run.exists() else ()
             _run((*arguments, f"--out={run}", *again))
@@ -86,8 +91,6 @@ def _run_and_kill(arguments: tuple[str, ...], moment: float, run: Path) -> str:
     except subprocess.TimeoutExpired:
         process.kill()  # SIGKILL: nothing of the process's own runs any more
         process.wait()
-    if (run / "result.json").exists():
-        return "finished before"
     kept = sorted((run / "checkpoints").glob("step-*.npz"))
     if kept:
         return f"last checkpoint {kept[-1].stem}"
