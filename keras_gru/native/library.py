@@ -16,6 +16,10 @@ INTERFACE_VERSION = 1
 
 DTYPES = {"float32": 0, "float64": 1}
 ACTIVATIONS = {"linear": 0, "tanh": 1, "sigmoid": 2, "relu": 3, "hard_sigmoid": 4}
+NO_SECOND_DERIVATIVE = (
+    "keras_gru's C++ kernel has no second derivative. Build the layer with "
+    "kernel='portable', whose gradient can be differentiated again."
+)
 INSTRUCTIONS = {"best": 0, "portable": 1, "avx2": 2, "avx512": 3}
 
 
@@ -114,7 +118,7 @@ class Options:
     def problem(
         self, dtype: str, shape: tuple[int, ...], units: int, threads: int
     ) -> Problem:
-        """The `GruProblem` for sequences of this dtype and shape."""
+        """The `GruProblem`; `shape` is the sequences', `(batch, time, features)`."""
         return Problem(
             DTYPES[dtype],
             INSTRUCTIONS["best"],

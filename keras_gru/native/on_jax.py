@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -46,13 +47,9 @@ def run(
     """
     _register()
     dtype = sequences.dtype
-    arrays = Arrays._make(
-        [
-            sequences,
-            *(_absent(dtype) if weight is None else weight for weight in weights),
-            _absent(bool) if mask is None else mask,
-        ]
-    )
+    present = (_absent(dtype) if weight is None else weight for weight in weights)
+    used = _absent(bool) if mask is None else mask
+    arrays = Arrays._make([sequences, *present, used])
     states, final_state = _gru(options, return_states, arrays)
     return (states if return_states else None), final_state
 
@@ -119,16 +116,16 @@ def _gru_backward(
         jax.ShapeDtypeStruct(array.shape if wanted else (0,), dtype)
         for array, wanted in zip(arrays[:-1], perturbed, strict=True)
     ]
-    results = jax.ffi.ffi_call("gru_xla_backward", shapes, vmap_method="sequential")(
+    operands = (
         *(arrays.sequences, arrays.kernel, arrays.initial_state),
         *(arrays.recurrent_kernel, arrays.mask, states, saved, *incoming),
-        options=_attribute(options),
     )
-    wanted_results = [
+    results = _call("gru_xla_backward", shapes, operands, options)
+    given = (
         result if wanted else None
         for result, wanted in zip(results, perturbed, strict=True)
-    ]
-    return (Arrays._make([*wanted_results, None]),)  # None: of the mask
+    )
+    return (Arrays._make([*given, None]),)
 
 
 _gru.defvjp(_gru_forward, _gru_backward, symbolic_zeros=True)
@@ -141,27 +138,42 @@ def _forward(
     batch, timesteps, _ = sequences.shape
     dtype, units = sequences.dtype, initial_state.shape[1]
     problem = options.problem(str(dtype), sequences.shape, units, _threads())
-    states = (batch, timesteps, units) if return_states else (0,)
-    saved = library.saved_size(problem) if save else 0
-    result: tuple[Tensor, Tensor, Tensor] = jax.ffi.ffi_call(
-        "gru_xla_forward",
-        [
-            jax.ShapeDtypeStruct(states, dtype),
-            jax.ShapeDtypeStruct((batch, units), dtype),
-            jax.ShapeDtypeStruct((saved,), dtype),
-        ],
-        vmap_method="sequential",
-    )(*arrays, options=_attribute(options))
-    return result
+    shapes = [
+        (batch, timesteps, units) if return_states else (0,),
+        (batch, units),
+        (library.saved_size(problem) if save else 0,),
+    ]
+    results = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
+    states, final_state, saved = _call("gru_xla_forward", results, arrays, options)
+    return states, final_state, saved
+
+
+def _call(
+    target: str,
+    shapes: Sequence[jax.ShapeDtypeStruct],
+    operands: Sequence[Tensor],
+    options: Options,
+) -> list[Tensor]:
+    """The custom call, which tells what to do where JAX would differentiate it."""
+    attribute = np.asarray(options.as_integers(_threads()), np.int64)
+
+    @jax.custom_jvp
+    def call(*operands: Tensor) -> list[Tensor]:
+        custom_call = jax.ffi.ffi_call(target, shapes, vmap_method="sequential")
+        results: list[Tensor] = custom_call(*operands, options=attribute)
+        return results
+
+    @call.defjvp
+    def _(primals: Any, tangents: Any) -> None:
+        raise NotImplementedError(library.NO_SECOND_DERIVATIVE)
+
+    results: list[Tensor] = call(*operands)
+    return results
 
 
 def _threads() -> int:
     # XLA on the CPU takes all processors of the process, and so does the call.
     return library.available_processors()
-
-
-def _attribute(options: Options) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.asarray(options.as_integers(_threads()), np.int64)
 
 
 def _absent(dtype: Any) -> Tensor:

@@ -83,12 +83,12 @@ def _operations() -> tuple[Any, str | None]:
         return None, f"{LIBRARY} was not built; reinstall keras_gru"
     try:
         operations = tf.load_op_library(str(where))
-    except (tf.errors.OpError, OSError) as error:
-        return None, f"{LIBRARY} does not load: {error}"
+    except (tf.errors.OpError, OSError) as failure:
+        return None, f"{LIBRARY} does not load: {failure}"
     describe = ctypes.CDLL(str(where)).gru_tensorflow_error
     describe.restype = ctypes.c_char_p
-    if refused := describe().decode():
-        return None, f"TensorFlow does not take the operations: {refused}"
+    if error := describe().decode():
+        return None, f"TensorFlow does not take the operations: {error}"
     tf.RegisterGradient("KerasGruForward")(_gradient)
     tf.RegisterGradient("KerasGruBackward")(_second_gradient)
     return operations, None
@@ -124,12 +124,10 @@ def _gradient(
         for index, array in enumerate(arrays)
     ]
     absent = tf.zeros((0,), sequences.dtype)
-    incoming = [
-        absent if gradient is None or not given else gradient
-        for gradient, given in zip(
-            (states_gradient, final_gradient), wanted, strict=False
-        )
-    ]
+    if states_gradient is None or not wanted[0]:
+        states_gradient = absent
+    if final_gradient is None:
+        final_gradient = absent
     gradients = operations.keras_gru_backward(
         sequences,
         kernel,
@@ -138,7 +136,8 @@ def _gradient(
         mask,
         states,
         saved,
-        *incoming,
+        states_gradient,
+        final_gradient,
         options=options,
         wanted=needed,
     )
@@ -152,7 +151,4 @@ def _gradient(
 
 
 def _second_gradient(operation: Any, *gradients: Tensor | None) -> None:
-    raise LookupError(
-        "keras_gru's C++ kernel has no second derivative. Build the layer with "
-        "kernel='portable', whose gradient can be differentiated again."
-    )
+    raise NotImplementedError(library.NO_SECOND_DERIVATIVE)

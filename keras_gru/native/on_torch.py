@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from keras.src.backend.torch.core import get_device  # not in the public API
-from torch.autograd.function import once_differentiable
 
 from keras_gru.equations import Tensor
 from keras_gru.native import library
@@ -68,33 +67,54 @@ class _Gru(torch.autograd.Function):
         return states, final_state
 
     @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any, states_gradient: Tensor | None, final_gradient: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *incoming: Tensor | None) -> tuple[Tensor | None, ...]:
         mask, *arrays, states, saved = ctx.saved_tensors
-        _, _, *needed = ctx.needs_input_grad
+        needed = ctx.needs_input_grad[2:]
+        gradients = _Gradient.apply(
+            ctx.options, needed, mask, states, saved, *incoming, *arrays
+        )
+        return None, None, *gradients
+
+
+class _Gradient(torch.autograd.Function):
+    """A function of its own, so that a second derivative is an error and not 0."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        options: Options,
+        needed: tuple[bool, ...],
+        mask: Tensor | None,
+        states: Tensor,
+        saved: Tensor,
+        *tensors: Tensor | None,
+    ) -> tuple[Tensor | None, ...]:
+        incoming, arrays = _dense(tensors[:2]), tensors[2:]
+        sequences, kernel, _, initial_state, recurrent_kernel, _ = arrays
+        assert sequences is not None
+        assert initial_state is not None
         gradients = [
             torch.empty_like(array) if need and array is not None else None
             for array, need in zip(arrays, needed, strict=True)
         ]
-        sequences, kernel, _, initial_state, recurrent_kernel, _ = arrays
-        incoming = _dense((states_gradient, final_gradient))
+        (used,) = _dense((mask,))
         library.backward(
-            _problem(ctx.options, sequences, initial_state),
+            _problem(options, sequences, initial_state),
             library.Backward(
                 *map(
                     _address,
                     (
-                        *(sequences, kernel, initial_state, recurrent_kernel),
-                        *(_dense((mask,))),
-                        *(states, saved, *incoming),
-                        *gradients,
+                        *(sequences, kernel, initial_state, recurrent_kernel, used),
+                        *(states, saved, *incoming, *gradients),
                     ),
                 )
             ),
         )
-        return None, None, *gradients
+        return tuple(gradients)
+
+    @staticmethod
+    def backward(ctx: Any, *incoming: Tensor | None) -> None:
+        raise NotImplementedError(library.NO_SECOND_DERIVATIVE)
 
 
 def _forward(

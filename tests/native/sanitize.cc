@@ -1,0 +1,165 @@
+// Runs the GRU under the sanitizers: `python -m tests.native.sanitize`.
+//
+// Every array is allocated with exactly the size that the interface states, so that
+// one value too far is an error; results of all instruction sets, thread counts and
+// calls from two threads at once must agree.
+
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "gru.h"
+
+namespace {
+
+struct Shape {
+  int64_t batch, timesteps, features, units;
+};
+
+const Shape kShapes[] = {{3, 7, 5, 6},    {2, 4, 3, 1},    {1, 1, 2, 3},   {5, 9, 17, 33},
+                         {19, 6, 4, 50},  {9, 5, 40, 64},  {4, 70, 1, 7},  {1, 30, 9, 16},
+                         {9, 20, 24, 40},  {2, 1, 8, 130}, {3, 0, 2, 2},   {0, 3, 2, 2}};
+
+// Arrays of exactly the size that is asked for, on the heap.
+template <class T>
+using Array = std::unique_ptr<T[]>;
+
+template <class T>
+Array<T> draw(int64_t size, std::mt19937& random, double scale = 1) {
+  Array<T> array(new T[size]);
+  std::normal_distribution<double> normal(0, scale);
+  for (int64_t i = 0; i < size; ++i) array[i] = static_cast<T>(normal(random));
+  return array;
+}
+
+template <class T>
+std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int seed) {
+  std::mt19937 random(seed);
+  const int64_t B = problem.batch, T_ = problem.timesteps, H = problem.units;
+  const int64_t D = projected ? 3 * H : problem.features;
+  problem.features = D;
+  const double small = 1 / std::sqrt(static_cast<double>(H));
+  auto x = draw<T>(B * T_ * D, random), kernel = draw<T>(D * 3 * H, random, small),
+       b = draw<T>(3 * H, random), h0 = draw<T>(B * H, random),
+       u = draw<T>(H * 3 * H, random, small), c = draw<T>(3 * H, random),
+       d_states = draw<T>(B * T_ * H, random), d_final = draw<T>(B * H, random);
+  Array<uint8_t> mask(mask_kind == 0 ? nullptr : new uint8_t[B * T_]);
+  for (int64_t i = 0; mask && i < B * T_; ++i) {
+    const int64_t row = i / T_, step = i % T_;
+    mask[i] = mask_kind == 1 ? step < (row * 5 + 2) % (T_ + 1)  // right-padded
+              : mask_kind == 2 ? random() % 2 == 0              // holes
+                               : 0;                             // nothing
+  }
+  const int64_t saved_size = gru_saved_size(&problem);
+  Array<T> states(new T[B * T_ * H]), final_state(new T[B * H]), saved(new T[saved_size]);
+  const GruForward forward{x.get(),    projected ? nullptr : kernel.get(),
+                           b.get(),    h0.get(),
+                           u.get(),    c.get(),
+                           mask.get(), states.get(),
+                           final_state.get(), saved.get()};
+  if (gru_forward(&problem, &forward) != GRU_OK) std::abort();
+  // And without the states, as in inference.
+  Array<T> again(new T[B * H]);
+  GruForward inference = forward;
+  inference.states = inference.saved = nullptr;
+  inference.final_state = again.get();
+  if (gru_forward(&problem, &inference) != GRU_OK) std::abort();
+  for (int64_t i = 0; i < B * H; ++i) {
+    if (again[i] != final_state[i]) std::abort();
+  }
+  Array<T> dx(new T[B * T_ * D]), dw(new T[D * 3 * H]), db(new T[3 * H]),
+      dh(new T[B * H]), du(new T[H * 3 * H]), dc(new T[3 * H]);
+  const GruBackward backward{x.get(),
+                             projected ? nullptr : kernel.get(),
+                             h0.get(),
+                             u.get(),
+                             mask.get(),
+                             states.get(),
+                             saved.get(),
+                             d_states.get(),
+                             d_final.get(),
+                             dx.get(),
+                             projected ? nullptr : dw.get(),
+                             db.get(),
+                             dh.get(),
+                             du.get(),
+                             dc.get()};
+  if (gru_backward(&problem, &backward) != GRU_OK) std::abort();
+  std::vector<double> all;
+  const auto take = [&all](const Array<T>& array, int64_t size) {
+    for (int64_t i = 0; i < size; ++i) all.push_back(static_cast<double>(array[i]));
+  };
+  take(states, B * T_ * H);
+  take(final_state, B * H);
+  take(dx, B * T_ * D);
+  if (!projected) take(dw, D * 3 * H);
+  take(db, 3 * H);
+  take(dh, B * H);
+  take(du, H * 3 * H);
+  take(dc, 3 * H);
+  return all;
+}
+
+void compare(const std::vector<double>& a, const std::vector<double>& b, double allowed) {
+  double largest = 1;
+  for (double value : a) largest = std::fmax(largest, std::fabs(value));
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!(std::fabs(a[i] - b[i]) <= allowed * largest)) {
+      std::printf("results differ: %.17g, %.17g\n", a[i], b[i]);
+      std::exit(1);
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  std::atomic<int64_t> runs{0};
+  for (const Shape& shape : kShapes) {
+    for (int options = 0; options < 64; ++options) {
+      GruProblem problem{};
+      problem.dtype = options & 1;
+      problem.reset_after = options >> 1 & 1;
+      problem.update_replaces = options >> 2 & 1;
+      problem.go_backwards = options >> 3 & 1;
+      problem.activation = GRU_TANH;
+      problem.recurrent_activation = GRU_SIGMOID;
+      problem.threads = 1;
+      problem.batch = shape.batch;
+      problem.timesteps = shape.timesteps;
+      problem.features = shape.features;
+      problem.units = shape.units;
+      const int mask = options >> 4;
+      const auto one = [&](GruProblem p, bool projected) {
+        ++runs;
+        return p.dtype == GRU_FLOAT32 ? run<float>(p, mask, projected, options)
+                                      : run<double>(p, mask, projected, options);
+      };
+      for (const bool projected : {false, true}) {
+        problem.instructions = GRU_BEST;
+        problem.threads = 1;
+        const std::vector<double> wanted = one(problem, projected);
+        for (int32_t set = GRU_PORTABLE; set <= gru_best_instructions(); ++set) {
+          problem.instructions = set;
+          compare(wanted, one(problem, projected),
+                  problem.dtype == GRU_FLOAT32 ? 1e-4 : 1e-11);
+        }
+        problem.instructions = GRU_BEST;
+        problem.threads = 3;
+        compare(wanted, one(problem, projected), 0);
+        if (options % 16 == 3) {
+          std::thread other([&] { compare(wanted, one(problem, projected), 0); });
+          compare(wanted, one(problem, projected), 0);
+          other.join();
+        }
+      }
+    }
+  }
+  std::printf("%lld runs agree\n", static_cast<long long>(runs.load()));
+}
