@@ -62,7 +62,9 @@ def _expected(convention, weights, states=None, mask=None, return_sequences=True
     return outputs, [p.final_state for p in passes]
 
 
-@pytest.mark.parametrize("wrapper", [keras.layers.Bidirectional, keras_gru.Bidirectional])
+@pytest.mark.parametrize(
+    "wrapper", [keras.layers.Bidirectional, keras_gru.Bidirectional]
+)
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("merge_mode", [*MERGE, None])
 @pytest.mark.parametrize("convention", CONVENTIONS)
@@ -213,7 +215,9 @@ def test_in_a_functional_model_with_symbolic_states():
         assert_close(to_numpy(one), to_numpy(two), "same_float32")
 
 
-@pytest.mark.parametrize("wrapper", [keras.layers.Bidirectional, keras_gru.Bidirectional])
+@pytest.mark.parametrize(
+    "wrapper", [keras.layers.Bidirectional, keras_gru.Bidirectional]
+)
 def test_saved_and_loaded(wrapper, tmp_path):
     layer, _ = _layer("replace_before", wrapper)
     model = keras.Sequential([keras.Input((7, 5)), layer])

@@ -24,9 +24,7 @@ def _cell(convention, units=6, features=5, seed=0, **options):
     cell = keras_gru.GRUCellV(units, **options)
     cell.build((None, features))
     rng = np.random.default_rng(seed)
-    weights = make_weights(
-        features, units, rng, cell.use_bias, options["reset_after"]
-    )
+    weights = make_weights(features, units, rng, cell.use_bias, options["reset_after"])
     set_weights(cell, weights)
     return cell, weights
 
@@ -118,9 +116,7 @@ def test_in_stacked_cells(convention):
     outputs, *states = rnn(X)
     options = CONVENTIONS[convention]
     below = oracle.forward(X, np.zeros((3, 6)), *first_weights, **options)
-    above = oracle.forward(
-        below.outputs, np.zeros((3, 4)), *second_weights, **options
-    )
+    above = oracle.forward(below.outputs, np.zeros((3, 4)), *second_weights, **options)
     assert_close(to_numpy(outputs), above.outputs, "float32")
     below_state, above_state = keras.tree.flatten(states)
     assert_close(to_numpy(below_state), below.final_state, "float32")

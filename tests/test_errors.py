@@ -127,9 +127,7 @@ def test_wrong_count_of_initial_states(count):
 def test_wrong_count_of_initial_states_in_a_list_of_symbols():
     states = [keras.Input((6,)) for _ in range(2)]
     parts = ["`initial_state`", "2", "one state"]
-    _raises(
-        parts, lambda: keras_gru.GRU(6)(keras.Input((7, 5)), initial_state=states)
-    )
+    _raises(parts, lambda: keras_gru.GRU(6)(keras.Input((7, 5)), initial_state=states))
 
 
 @pytest.mark.parametrize("wrap", [lambda h: h, lambda h: [h]])
@@ -186,7 +184,9 @@ def test_no_time_steps_symbolic():
 
 
 def test_compute_output_shape_checks_too():
-    _raises(["`sequences`", "(3, 7)"], lambda: keras_gru.GRU(6).compute_output_shape((3, 7)))
+    _raises(
+        ["`sequences`", "(3, 7)"], lambda: keras_gru.GRU(6).compute_output_shape((3, 7))
+    )
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 7, 5)])

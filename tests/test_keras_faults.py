@@ -80,7 +80,9 @@ def test_bidirectional_stateful_with_states_under_a_mask():
     assert len(states) == 2
 
 
-@pytest.mark.parametrize(("name", "value"), [("use_cudnn", False), ("implementation", 1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("use_cudnn", False), ("implementation", 1)]
+)
 def test_the_config_keeps(name, value):
     """Keras drops both."""
     layer = keras_gru.GRU(6, **{name: value})

@@ -108,9 +108,7 @@ def test_dropout_masks_of_any_numbers(name, convention, count, recurrent):
     batch, _, features, units = case.shape
     inputs = rng.uniform(0.5, 2.0, (count, batch, features)).astype("float32")
     state = rng.uniform(0.5, 2.0, (3 * recurrent, batch, units)).astype("float32")
-    call = _call(
-        case, training=True, dropout_masks=count, recurrent_dropout=recurrent
-    )
+    call = _call(case, training=True, dropout_masks=count, recurrent_dropout=recurrent)
     if (reason := MODULES[name].refusal(call)) is not None:
         assert name != "portable"
         assert reason

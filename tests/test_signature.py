@@ -45,9 +45,7 @@ PAIRS = [
 def _arguments(function):
     """name -> default of the arguments that may be given by position."""
     parameters = inspect.signature(function).parameters.values()
-    return {
-        p.name: p.default for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD
-    }
+    return {p.name: p.default for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
 
 
 @pytest.mark.parametrize(("ours", "keras_own", "more"), PAIRS)

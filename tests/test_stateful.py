@@ -14,7 +14,6 @@ from tests.tolerances import assert_close
 X = np.random.default_rng(0).normal(size=(3, 7, 5)).astype("float32")
 
 
-
 def _state(layer):
     (state,) = layer.states
     return to_numpy(state.value)
