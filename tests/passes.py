@@ -102,6 +102,13 @@ def set_weights(layer, weights):
         variable.assign(value)
 
 
+def kernel_refuses(name, case: Case) -> bool:
+    """Whether the kernel says that it cannot run this case in float32."""
+    layer = build_layer(case, numbers(case).weights)
+    explained = layer.explain(case.shape[:3], case.mask != "none", case.training)
+    return name in explained.refusals and "preferred" not in explained.refusals[name]
+
+
 def run_layer(layer, given: Numbers, training=False) -> Pass:
     """Runs the layer and takes the gradients of x, h0 and every weight."""
     dtype = layer.compute_dtype

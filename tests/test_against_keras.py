@@ -57,7 +57,7 @@ def _compare(ours, keras_own, given):
         assert_close(one.gradients[name], gradient, row, name)
 
 
-@pytest.mark.parametrize("mask", ["none", "right", "holes"])
+@pytest.mark.parametrize("mask", ["none", "holes"])
 @pytest.mark.parametrize("option", _WITHOUT_DROPOUT)
 @pytest.mark.parametrize("convention", ["keep_after", "keep_before"])
 def test_values_and_gradients(convention, option, mask):

@@ -109,9 +109,11 @@ def test_the_masks_are_what_their_names_say(kind, shape):
     if kind == "all":
         assert mask.all()
     elif kind == "right":
-        assert mask[:, 0].all() and (steps <= 0).all()
+        assert mask[:, 0].all()
+        assert (steps <= 0).all()
     elif kind == "left":
-        assert mask[:, -1].all() and (steps >= 0).all()
+        assert mask[:, -1].all()
+        assert (steps >= 0).all()
     elif kind == "empty_row":
         assert (~mask).all(1).any()
     elif kind == "empty":

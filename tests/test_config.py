@@ -63,6 +63,14 @@ def test_from_config_does_not_change_the_config():
     assert config == before
 
 
+def test_the_config_of_keras_is_enough():
+    """What describes a keras.layers.GRU builds a GRU that is the same."""
+    keras_own = keras.layers.GRU(**VALUES)
+    config = keras_gru.GRU.from_config(keras_own.get_config()).get_config()
+    expected = keras_own.get_config()
+    assert {name: config[name] for name in expected} == expected
+
+
 @pytest.mark.parametrize("cls", [keras_gru.GRU, keras_gru.GRUCellV])
 def test_registered_under_the_package_name(cls):
     name = f"keras_gru>{cls.__name__}"

@@ -274,5 +274,6 @@ def test_swapped_bias_rows_turn_it_red(update_gate, monkeypatch):
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_the_same_cases_are_green_without_a_fault(convention):
+    """So that it is the fault that they turn red for."""
     for where in {tuple(where.items()) for *_, where in FAULTS.values()}:
         check(Case(convention, **dict(where)), "float64", **LAYER)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,12 +61,23 @@ def _small_and_alone() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _torch_as_it_was() -> Iterator[None]:
-    """A training asks torch for repeatable sums, for the rest of its process."""
-    yield
-    if os.environ.get("KERAS_BACKEND") == "torch":
-        import torch
+    """Undo what a training asks of torch; one thread, for matrices this small.
 
-        torch.use_deterministic_algorithms(False)
+    Threads that wait for each other cost more than they add, most of all on a machine
+    that is busy.
+    """
+    if chosen() != "torch":
+        yield
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # for processes that the tests start
+        yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(autouse=True)
