@@ -49,7 +49,7 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
     )(characters)  # (batch, time, embedding_units)
     sequences = _dropout(config, seed, 0)(sequences)
     for index in range(1, config.layers + 1):
-        sequences = CarriedGRU(
+        sequences = keras_gru.GRU(
             config.units,
             return_sequences=True,
             stateful=batch_size is not None,
@@ -59,20 +59,6 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
         sequences = _dropout(config, seed, index)(sequences)
     logits = keras.layers.Dense(config.vocabulary_size, name="logits")(sequences)
     return keras.Model(characters, logits, name="language_model")
-
-
-class CarriedGRU(keras_gru.GRU):
-    """A GRU whose carried state is one of its variables.
-
-    Keras keeps it apart, and JAX's compiled steps then drop what is assigned to it.
-    """
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        found: list[keras.Variable] = super().variables
-        seen = {id(variable) for variable in found}
-        states = self.states or []
-        return found + [state for state in states if id(state) not in seen]
 
 
 def reset_carried_state(model: keras.Model) -> None:
