@@ -29,9 +29,9 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
 
 def _states(tensors: SequenceTensors) -> Tensor:
     import tensorflow as tf
-    from keras.src.backend.tensorflow import rnn  # not in the public API
+    from keras.src.backend.tensorflow.rnn import gru  # not in the public API
 
-    _, states, _ = rnn.gru(
+    _, states, _ = gru(
         tensors.sequences,
         tensors.initial_state,
         mask=None,
