@@ -83,7 +83,10 @@ def device() -> str:
 
 
 def _below(module: str) -> bool:
-    return any(module == top or module.startswith(top + ".") for top in EXPORTERS)
+    # The first test is the quick one: this is asked of every frame at every call.
+    return module.startswith(EXPORTERS) and any(
+        module == top or module.startswith(top + ".") for top in EXPORTERS
+    )
 
 
 def _stack() -> Iterator[FrameType]:
