@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import doctest
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 
@@ -14,6 +14,8 @@ import keras_gru
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(keras_gru.__path__, f"{keras_gru.__name__}.")
+    # The compiled libraries lie beside the modules and are none.
+    if importlib.util.find_spec(module.name).origin.endswith(".py")
 )
 
 

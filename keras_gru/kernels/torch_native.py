@@ -49,4 +49,5 @@ def _rzn(blocks: Tensor) -> Tensor:
     import torch
 
     z, r, n = equations.split_gates(blocks)
-    return torch.cat([r, z, n], dim=-1).T.contiguous()
+    rzn = torch.cat([r, z, n], dim=-1)
+    return rzn.T.contiguous() if rzn.dim() == 2 else rzn

@@ -132,10 +132,7 @@ def test_refusals(monkeypatch):
     assert "cuda:0" in on_torch.refusal()
     monkeypatch.undo()
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    assert "compiling" in on_torch.refusal()
-    monkeypatch.undo()
-    monkeypatch.setattr(torch.jit, "is_tracing", lambda: True)
-    assert "exporting" in on_torch.refusal()
+    assert "torch.compile" in GRU(6).explain().refusals["native_cpu"]
 
 
 def test_a_layer_trains_with_it():
