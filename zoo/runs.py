@@ -254,6 +254,11 @@ def versions(backend: str) -> str:
     return ", ".join(parts)
 
 
+def code(backend: str) -> str:
+    """Versions and commit: what must be the same for the same bits."""
+    return f"{versions(backend)}, commit {commit() or 'unknown'}"
+
+
 def now() -> str:
     """The time in UTC to the second, ISO 8601."""
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.zoo.conftest import Zoo, table
-from zoo import training
+from zoo import runs, training
 from zoo.__main__ import main
 
 ROOT = Path(__file__).parents[2]
@@ -166,6 +166,18 @@ def test_resume_on_a_changed_text(
         outcome = zoo(*arguments)
         assert outcome.code == 2
         assert "was trained on another text" in outcome.err
+
+
+def test_resume_with_other_code_says_that_bits_may_differ(
+    zoo: Zoo, stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = zoo("train", "language_model", "--resume", "--out", stopped)
+    assert "note: begun with" not in same.err
+    monkeypatch.setattr(runs, "commit", lambda: "another")
+    other = zoo("train", "language_model", "--resume", "--out", stopped)
+    assert other.code == 0
+    assert "note: begun with" in other.err
+    assert "commit another: the weights may differ in their last bits" in other.err
 
 
 def test_resume_where_nothing_was_begun(zoo: Zoo, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def start(out: Path, settings: Settings, how: Bookkeeping) -> RunFolder:
             "config": asdict(config),
             "data": {"name": corpus.name, "sha256": corpus.sha256},
             "vocabulary": vocabulary.characters,
-            "versions": runs.versions(settings.backend),
+            "code": runs.code(settings.backend),
         },
     )
     try:
@@ -143,9 +143,9 @@ def resume(
             f"{out} was begun with another configuration of size {before.size!r}: "
             f"{'; '.join(lines)}"
         )
-    if stored["versions"] != (versions := runs.versions(before.backend)):
+    if stored["code"] != (code := runs.code(before.backend)):
         print(
-            f"note: begun with {stored['versions']}, now {versions}: "
+            f"note: begun with {stored['code']}, now {code}: "
             f"the weights may differ in their last bits",
             file=sys.stderr,
         )
