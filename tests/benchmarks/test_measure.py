@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 import pytest
 
@@ -65,14 +66,16 @@ def measured(*records, seconds=0.02, repeats_fit=5):
     return measure(GROUP, "file", workers, budget, settle=lambda _: None), log
 
 
-def test_each_contender_is_timed_once_a_repeat_another_one_first():
+def test_each_contender_is_timed_once_a_repeat_in_an_order_drawn_anew():
     names = ["keras_gru", "keras.layers.GRU", "flax"]
-    found, log = measured(*map(record, names), repeats_fit=6)
-    assert [len(t.seconds) for t in found.timings] == [6, 6, 6]
+    found, log = measured(*map(record, names), repeats_fit=20)
+    assert [len(t.seconds) for t in found.timings] == [20, 20, 20]
     rounds = [[name for name, _ in log[i : i + 3]] for i in range(0, len(log), 3)]
-    assert len(rounds) == 7  # the first is not kept
+    assert len(rounds) == 21  # the first is not kept
     assert all(sorted(each) == sorted(names) for each in rounds)
-    assert {each[0] for each in rounds[1:]} == set(names)
+    # Nobody always follows the same one: what a library leaves behind is shared.
+    followers = {pair for each in rounds[1:] for pair in pairwise(each)}
+    assert len(followers) == 6
 
 
 def test_short_calls_are_timed_in_rows():
