@@ -71,9 +71,9 @@ def measure(
 ) -> Measured:
     """Prepares, checks and times all contenders of a group.
 
-    In each repeat every contender is timed once, in an order drawn anew, so that a
-    drift of the machine, and what the contender before leaves behind, hit all of them
-    alike. A first round, which is not kept, tells what a repeat takes.
+    In each repeat every contender is timed once, in an order drawn anew (`shuffled`),
+    so that a drift of the machine, and what the contender before leaves behind, hit
+    all of them alike. A first round, which is not kept, tells what a repeat takes.
 
     Raises:
         WrongResult: a contender does not compute what the oracle does, or
@@ -109,7 +109,7 @@ def measure(
     quiet = Quiet(process.pid for process in processes)
     order = random.Random(str(group))
     for _ in range(budget.repeats(round_seconds)):
-        for process, key, timings in order.sample(runners, len(runners)):
+        for process, key, timings in shuffled(runners, order):
             settle(SETTLE)
             seconds = process.ask("time", key=key, calls=timings.calls)
             timings.seconds.append(seconds)
@@ -117,6 +117,21 @@ def measure(
     for process in processes:
         process.ask("release")
     return Measured([timings for _, _, timings in runners], absent, others)
+
+
+def shuffled(
+    runners: Sequence[tuple[Asked, str, Timings]], order: random.Random
+) -> list[tuple[Asked, str, Timings]]:
+    """The runners of one process behind each other, all else by chance.
+
+    Those are compared with each other, and a virtual machine can run at half its
+    speed for seconds, where its processors are threads of one core.
+    """
+    processes: dict[str, list[tuple[Asked, str, Timings]]] = {}
+    for runner in runners:
+        processes.setdefault(runner[0].name, []).append(runner)
+    blocks = order.sample(list(processes.values()), len(processes))
+    return [runner for block in blocks for runner in order.sample(block, len(block))]
 
 
 def refuse_if_wrong(records: Any) -> None:
