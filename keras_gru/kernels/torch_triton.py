@@ -1,0 +1,100 @@
+"""torch on CUDA: the whole sequence in one Triton program a block of rows.
+
+All four conventions, so that the reset before the product, which cuDNN lacks, need not
+run as a Python loop on a GPU. Input projection and weight gradients are one product
+each outside of the program, as with the scans; `keras_gru/triton` has the rest.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+
+import keras
+
+from keras_gru.kernels import recurrence
+from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
+
+MOST_UNITS = 1024
+"""One multiprocessor takes a step's product: past this the whole GPU should."""
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+OLDEST = (8, 0)
+"""The compute capability that Triton is written for, and upwards."""
+
+
+def refusal(call: SequenceCall) -> str | None:
+    """None, or the reason why the program cannot run the call."""
+    if call.backend != "torch":
+        return f"it runs on torch; the backend is {call.backend}"
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed beside torch; on Linux: pip install triton"
+    if not interpreted() and (reason := _no_gpu(call)) is not None:
+        return reason
+    if call.dtype not in DTYPES:
+        return f"it computes in {', '.join(DTYPES)}, not in {call.dtype}"
+    for name, function, wanted in (
+        ("activation", call.activation, keras.activations.tanh),
+        ("recurrent_activation", call.recurrent_activation, keras.activations.sigmoid),
+    ):
+        if function is not wanted:
+            given = getattr(function, "__name__", repr(function))
+            return f"it has {name}={wanted.__name__!r} only, not {given!r}"
+    if call.recurrent_dropout:
+        return "it has no recurrent dropout, which needs a product a gate"
+    if call.units > MOST_UNITS:
+        return f"it runs up to {MOST_UNITS} units, not {call.units}"
+    if call.unroll:
+        return "unroll=True asks for a loop that is written out"
+    if call.exporting:
+        return "an export must not depend on it"
+    if call.compiled:
+        return "torch.compile does not look into it"
+    return None
+
+
+def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
+    """See `contract`. The gradient is first order."""
+    from keras_gru.triton import function
+
+    return recurrence.run(function.states, call, tensors)
+
+
+def interpreted() -> bool:
+    """Whether Triton interprets its programs, on any device: slow, for tests."""
+    return os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "yes", "on")
+
+
+def _no_gpu(call: SequenceCall) -> str | None:
+    """Why the machine cannot run a compiled program."""
+    from keras.src.backend.torch.core import get_device  # not in the public API
+
+    if call.device != "gpu":
+        return "it needs a GPU, and torch sees none"
+    placed = str(get_device())
+    if placed.partition(":")[0] != "cuda":
+        return f"it runs on the GPU, and Keras places its tensors on {placed!r}"
+    if _capability() < OLDEST:
+        return (
+            "Triton needs a GPU of compute capability "
+            f"{'.'.join(map(str, OLDEST))}; this one has "
+            f"{'.'.join(map(str, _capability()))}"
+        )
+    if not _compiler():
+        return "Triton finds no C compiler (gcc, clang or the variable CC)"
+    return None
+
+
+@functools.cache
+def _capability() -> tuple[int, int]:
+    import torch
+
+    return torch.cuda.get_device_capability()
+
+
+@functools.cache
+def _compiler() -> bool:
+    return any(os.environ.get("CC") or shutil.which(name) for name in ("gcc", "clang"))

@@ -1,0 +1,135 @@
+"""The Triton programs as one function of torch with its own gradient.
+
+Autograd sees one node; the gradients of the weights are one product each, taken after
+the loop (`Recurrence.collect`), as with the scans.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from keras_gru.equations import GateValues, Tensor
+from keras_gru.kernels.recurrence import Operands, Recurrence, Trace
+from keras_gru.triton import programs
+
+
+def states(recurrence: Recurrence, operands: Operands) -> Tensor:
+    """The state after each step, `(time, batch, units)`."""
+    arrays = operands[:5]  # but for the recurrent dropout, which there is none of
+    if torch.is_grad_enabled() and any(
+        array is not None and array.requires_grad for array in arrays
+    ):
+        return _States.apply(recurrence, *arrays)
+    return _forward(recurrence, operands, saved=False).states
+
+
+class _States(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, recurrence: Recurrence, *arrays: Tensor | None) -> Tensor:
+        trace = _forward(recurrence, Operands(*arrays, ()), saved=True)
+        ctx.recurrence = recurrence
+        ctx.save_for_backward(*arrays, trace.states, *trace.values)
+        return trace.states
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_states: Tensor) -> Any:
+        *arrays, states, z, r, n, recurrent_n = ctx.saved_tensors
+        operands = Operands(*arrays, ())
+        trace = Trace(states, GateValues(z, r, n, recurrent_n))
+        previous = torch.cat([operands.h0[None], states[:-1]])
+        d_h0, terms = _backward(ctx.recurrence, operands, trace, previous, d_states)
+        gradients = ctx.recurrence.collect(operands, trace, previous, d_h0, terms)
+        return (None, *gradients, None)
+
+
+def _forward(recurrence: Recurrence, operands: Operands, saved: bool) -> Trace:
+    x, h0, kernel, bias, mask, _ = operands
+    timesteps, batch, _ = x.shape
+    units = h0.shape[1]
+    states = x.new_empty(timesteps, batch, units)
+    z, r, n, last = (
+        x.new_empty(timesteps if saved else 1, batch, units) for _ in range(4)
+    )
+    after = recurrence.reset_after
+    programs.forward[_grid(h0)](
+        x.contiguous(),
+        h0.contiguous(),
+        kernel.contiguous(),
+        bias,
+        _bytes(mask),
+        states,
+        *(z, r, n),
+        last if after else None,
+        None if after else last,
+        timesteps,
+        batch,
+        RESET_AFTER=after,
+        BIASED=bias is not None,
+        SAVED=saved,
+        **_constants(recurrence, operands),
+    )
+    return Trace(states, GateValues(z, r, n, last if after else None))
+
+
+def _backward(
+    recurrence: Recurrence,
+    operands: Operands,
+    trace: Trace,
+    previous: Tensor,
+    d_states: Tensor,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The gradient of h0, and those of what enters the gates as `collect` wants."""
+    timesteps, batch, units = previous.shape
+    d = previous.new_zeros(batch, units, dtype=torch.float32)
+    after = recurrence.reset_after
+    terms = tuple(torch.empty_like(previous) for _ in range(4 if after else 3))
+    programs.backward[_grid(operands.h0)](
+        d_states.contiguous(),
+        previous,
+        *trace.values,
+        _bytes(operands.mask),
+        operands.recurrent_kernel.T.contiguous(),
+        d,
+        *terms,
+        *([] if after else [None]),
+        timesteps,
+        batch,
+        RESET_AFTER=after,
+        **_constants(recurrence, operands),
+    )
+    return d.to(previous.dtype), terms
+
+
+# What one program takes: rows of the batch, units at a time, terms of a product at a
+# time. The least that a tensor core takes is 16; the rest was chosen so that nothing
+# spills from registers when compiled for sm_80 and sm_90. Not measured.
+ROWS, COLUMNS, DEPTH, WARPS = 16, 64, 32, 8
+
+
+def _grid(h0: Tensor) -> tuple[int]:
+    return (-(-h0.shape[0] // ROWS),)
+
+
+def _constants(recurrence: Recurrence, operands: Operands) -> dict[str, Any]:
+    """What a program is compiled for; other sizes need no new one."""
+    # As torch's own products: exact float32, unless the user allows tensor cores.
+    allowed = torch.backends.cuda.matmul.fp32_precision == "tf32"
+    units = operands.h0.shape[1]
+    return {
+        "UNITS": units,
+        "KEEP": recurrence.update_gate == "keep",
+        "MASKED": operands.mask is not None,
+        "ROWS": ROWS,
+        "COLUMNS": COLUMNS,
+        "DEPTH": DEPTH,
+        "PRECISION": "tf32" if allowed else "ieee",
+        "num_warps": WARPS,
+    }
+
+
+def _bytes(mask: Tensor | None) -> Tensor | None:
+    return None if mask is None else mask.to(torch.int8).contiguous()
