@@ -22,6 +22,13 @@ if keras.backend.backend() == "jax":
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
+if keras.backend.backend() == "torch":
+    import torch
+
+    if not torch.cuda.is_available():
+        # Triton reads it when it is imported: its programs run without a GPU.
+        os.environ["TRITON_INTERPRET"] = "1"
+
 settings.register_profile(
     "keras_gru",
     deadline=None,  # the first run of a shape compiles

@@ -105,8 +105,9 @@ def set_weights(layer, weights):
 def kernel_refuses(name, case: Case) -> bool:
     """Whether the kernel says that it cannot run this case in float32."""
     layer = build_layer(case, numbers(case).weights)
-    explained = layer.explain(case.shape[:3], case.mask != "none", case.training)
-    return name in explained.refusals and "preferred" not in explained.refusals[name]
+    call = layer._describe(case.shape[:3], case.mask != "none", case.training)
+    (kernel,) = (k for k in kernels.KERNELS if kernels.name_of(k) == name)
+    return kernel.refusal(call) is not None
 
 
 def run_layer(layer, given: Numbers, training=False) -> Pass:

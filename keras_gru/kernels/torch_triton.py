@@ -17,10 +17,13 @@ import keras
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 
-MOST_UNITS = 1024
-"""One multiprocessor takes a step's product: past this the whole GPU should."""
+MOST_UNITS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
+"""dtype -> the most units it takes.
 
-DTYPES = ("float32", "bfloat16", "float16")
+One multiprocessor computes the whole product of a step, in float32 without tensor
+cores. Past this a loop that launches each product over the whole GPU should win; that
+is reckoned from launch times and peak rates, not measured.
+"""
 
 OLDEST = (8, 0)
 """The compute capability that Triton is written for, and upwards."""
@@ -30,12 +33,12 @@ def refusal(call: SequenceCall) -> str | None:
     """None, or the reason why the program cannot run the call."""
     if call.backend != "torch":
         return f"it runs on torch; the backend is {call.backend}"
-    if importlib.util.find_spec("triton") is None:
+    if not _installed():
         return "Triton is not installed beside torch; on Linux: pip install triton"
     if not interpreted() and (reason := _no_gpu(call)) is not None:
         return reason
-    if call.dtype not in DTYPES:
-        return f"it computes in {', '.join(DTYPES)}, not in {call.dtype}"
+    if call.dtype not in MOST_UNITS:
+        return f"it computes in {', '.join(MOST_UNITS)}, not in {call.dtype}"
     for name, function, wanted in (
         ("activation", call.activation, keras.activations.tanh),
         ("recurrent_activation", call.recurrent_activation, keras.activations.sigmoid),
@@ -45,8 +48,8 @@ def refusal(call: SequenceCall) -> str | None:
             return f"it has {name}={wanted.__name__!r} only, not {given!r}"
     if call.recurrent_dropout:
         return "it has no recurrent dropout, which needs a product a gate"
-    if call.units > MOST_UNITS:
-        return f"it runs up to {MOST_UNITS} units, not {call.units}"
+    if call.units > (most := MOST_UNITS[call.dtype]):
+        return f"in {call.dtype} it takes {most} units at most, not {call.units}"
     if call.unroll:
         return "unroll=True asks for a loop that is written out"
     if call.exporting:
@@ -86,6 +89,11 @@ def _no_gpu(call: SequenceCall) -> str | None:
     if not _compiler():
         return "Triton finds no C compiler (gcc, clang or the variable CC)"
     return None
+
+
+@functools.cache
+def _installed() -> bool:
+    return importlib.util.find_spec("triton") is not None
 
 
 @functools.cache

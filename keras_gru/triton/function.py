@@ -59,7 +59,7 @@ def _forward(recurrence: Recurrence, operands: Operands, saved: bool) -> Trace:
         x.contiguous(),
         h0.contiguous(),
         kernel.contiguous(),
-        bias,
+        None if bias is None else bias.contiguous(),
         _bytes(mask),
         states,
         *(z, r, n),
@@ -104,10 +104,11 @@ def _backward(
     return d.to(previous.dtype), terms
 
 
-# What one program takes: rows of the batch, units at a time, terms of a product at a
-# time. The least that a tensor core takes is 16; the rest was chosen so that nothing
-# spills from registers when compiled for sm_80 and sm_90. Not measured.
-ROWS, COLUMNS, DEPTH, WARPS = 16, 64, 32, 8
+# What a program takes at a time: rows of the batch (a tensor core wants 16), units, and
+# the bytes of a product's row. Compiled for sm_80 and sm_90 it keeps its registers, but
+# for some bytes, and 54 KiB of shared memory at most. Not measured: no GPU was at hand.
+ROWS, COLUMNS, DEPTH_BYTES = 16, 128, 128
+WARPS, STAGES = 8, 4
 
 
 def _grid(h0: Tensor) -> tuple[int]:
@@ -119,15 +120,17 @@ def _constants(recurrence: Recurrence, operands: Operands) -> dict[str, Any]:
     # As torch's own products: exact float32, unless the user allows tensor cores.
     allowed = torch.backends.cuda.matmul.fp32_precision == "tf32"
     units = operands.h0.shape[1]
+    least = max(16, 1 << (units - 1).bit_length())  # powers of two, as Triton wants
     return {
         "UNITS": units,
         "KEEP": recurrence.update_gate == "keep",
         "MASKED": operands.mask is not None,
         "ROWS": ROWS,
-        "COLUMNS": COLUMNS,
-        "DEPTH": DEPTH,
+        "COLUMNS": min(COLUMNS, least),
+        "DEPTH": min(DEPTH_BYTES // operands.h0.element_size(), least),
         "PRECISION": "tf32" if allowed else "ieee",
         "num_warps": WARPS,
+        "num_stages": STAGES,
     }
 
 

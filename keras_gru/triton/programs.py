@@ -15,17 +15,12 @@ their dtype; they meet in the products, and wait between steps, in their own.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import triton
 import triton.language as tl
 
-Pointer: TypeAlias = Any
-Block: TypeAlias = Any
-
 
 @triton.jit
-def tanh(a: Block) -> Block:
+def tanh(a: tl.tensor) -> tl.tensor:
     """Triton has none: the series near 0, where the quotient would lose digits."""
     e = tl.exp(-2 * tl.abs(a))
     far = (1 - e) / (1 + e)
@@ -36,7 +31,7 @@ def tanh(a: Block) -> Block:
 
 
 @triton.jit
-def mix(z: Block, h: Block, n: Block, KEEP: tl.constexpr) -> Block:
+def mix(z: tl.tensor, h: tl.tensor, n: tl.tensor, KEEP: tl.constexpr) -> tl.tensor:
     """The new state, `equations.update`."""
     if KEEP:
         return z * h + (1 - z) * n
@@ -44,24 +39,24 @@ def mix(z: Block, h: Block, n: Block, KEEP: tl.constexpr) -> Block:
 
 
 @triton.jit
-def load(pointer: Pointer, inside: Block) -> Block:
+def load(pointer: tl.tensor, inside: tl.tensor) -> tl.tensor:
     """float32, 0 outside."""
     return tl.load(pointer, mask=inside, other=0.0).to(tl.float32)
 
 
 @triton.jit
 def add_product(
-    total: Block,
-    left: Pointer,  # (batch, UNITS)
-    right: Pointer,  # (UNITS, WIDTH), moved on to the first column wanted
-    row: Block,
-    alive: Block,
-    column: Block,
+    total: tl.tensor,
+    left: tl.tensor,  # (batch, UNITS)
+    right: tl.tensor,  # (UNITS, WIDTH), moved on to the first column wanted
+    row: tl.tensor,
+    alive: tl.tensor,
+    column: tl.tensor,
     UNITS: tl.constexpr,
     WIDTH: tl.constexpr,
     DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
-) -> Block:
+) -> tl.tensor:
     """total + left[row, :] @ right[:, column]."""
     for start in range(0, UNITS, DEPTH):
         k = start + tl.arange(0, DEPTH)
@@ -81,17 +76,17 @@ def add_product(
 
 @triton.jit(do_not_specialize=["timesteps", "batch"])
 def forward(
-    x: Pointer,  # projected inputs (time, batch, 3 * UNITS)
-    h0: Pointer,  # (batch, UNITS)
-    kernel: Pointer,  # U (UNITS, 3 * UNITS)
-    bias: Pointer,  # c (3 * UNITS,), read where BIASED
-    mask: Pointer,  # (time, batch) int8, read where MASKED
-    states: Pointer,  # out: (time, batch, UNITS)
-    z: Pointer,  # out, as r and n: (time, batch, UNITS) where SAVED, else (batch, …)
-    r: Pointer,
-    n: Pointer,
-    recurrent_n: Pointer,  # out: U_n h + c_n likewise, with RESET_AFTER
-    reset: Pointer,  # room for r ⊙ h, (batch, UNITS), without RESET_AFTER
+    x: tl.tensor,  # projected inputs (time, batch, 3 * UNITS)
+    h0: tl.tensor,  # (batch, UNITS)
+    kernel: tl.tensor,  # U (UNITS, 3 * UNITS)
+    bias: tl.tensor,  # c (3 * UNITS,), read where BIASED
+    mask: tl.tensor,  # (time, batch) int8, read where MASKED
+    states: tl.tensor,  # out: (time, batch, UNITS)
+    z: tl.tensor,  # out, as r and n: (time, batch, UNITS) where SAVED, else (batch, …)
+    r: tl.tensor,
+    n: tl.tensor,
+    recurrent_n: tl.tensor,  # out: U_n h + c_n likewise, with RESET_AFTER
+    reset: tl.tensor,  # room for r ⊙ h, (batch, UNITS), without RESET_AFTER
     timesteps: int,
     batch: int,
     UNITS: tl.constexpr,
@@ -184,19 +179,19 @@ def forward(
 
 @triton.jit(do_not_specialize=["timesteps", "batch"])
 def backward(
-    d_states: Pointer,  # (time, batch, UNITS), as all without a shape
-    previous: Pointer,  # the state before each step
-    z: Pointer,
-    r: Pointer,
-    n: Pointer,
-    recurrent_n: Pointer,  # with RESET_AFTER
-    mask: Pointer,  # (time, batch) int8, read where MASKED
-    kernel: Pointer,  # Uᵀ (3 * UNITS, UNITS)
-    d: Pointer,  # in: zeros, out: the gradient of h0; (batch, UNITS) float32
-    d_z: Pointer,  # out, as those below: before the activations
-    d_r: Pointer,
-    d_n: Pointer,
-    d_recurrent_n: Pointer,  # with RESET_AFTER
+    d_states: tl.tensor,  # (time, batch, UNITS), as all without a shape
+    previous: tl.tensor,  # the state before each step
+    z: tl.tensor,
+    r: tl.tensor,
+    n: tl.tensor,
+    recurrent_n: tl.tensor,  # with RESET_AFTER
+    mask: tl.tensor,  # (time, batch) int8, read where MASKED
+    kernel: tl.tensor,  # Uᵀ (3 * UNITS, UNITS)
+    d: tl.tensor,  # in: zeros, out: the gradient of h0; (batch, UNITS) float32
+    d_z: tl.tensor,  # out, as those below: before the activations
+    d_r: tl.tensor,
+    d_n: tl.tensor,
+    d_recurrent_n: tl.tensor,  # with RESET_AFTER
     timesteps: int,
     batch: int,
     UNITS: tl.constexpr,
