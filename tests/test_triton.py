@@ -2,7 +2,7 @@
 
 Without a GPU its programs run in Triton's interpreter, one program after another and
 one operation after another: that shows the arithmetic and the addresses, not the
-barriers. That the compiler takes the programs is tested for two GPUs that are not there.
+barriers. That the compiler takes the programs is tested for two GPUs not at hand.
 """
 
 from __future__ import annotations
@@ -129,12 +129,8 @@ def test_it_keeps_no_gates_where_no_gradient_is_asked_for(monkeypatch):
     assert kept == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("precision", "expected"), [("ieee", "ieee"), ("tf32", "tf32")]
-)
-def test_tensor_cores_take_float32_where_the_user_lets_them(
-    precision, expected, monkeypatch
-):
+@pytest.mark.parametrize("precision", ["ieee", "tf32"])
+def test_tensor_cores_take_float32_where_the_user_lets_them(precision, monkeypatch):
     monkeypatch.setattr(torch.backends.cuda.matmul, "fp32_precision", precision)
     seen = []
     constants = function._constants
@@ -142,7 +138,7 @@ def test_tensor_cores_take_float32_where_the_user_lets_them(
         function, "_constants", lambda *a: seen.append(constants(*a)) or seen[-1]
     )
     check(Case("keep_before"), "float32", **TRITON)
-    assert {values["PRECISION"] for values in seen} == {expected}
+    assert {values["PRECISION"] for values in seen} == {precision}
     assert len(seen) == 2  # forward and backward
 
 
@@ -223,9 +219,25 @@ def test_what_a_machine_may_lack(name, value, reason, monkeypatch):
 
 
 def test_it_refuses_tensors_that_are_not_on_the_gpu(monkeypatch):
+    with keras.device("meta"):
+        assert "'meta'" in torch_triton.refusal(_call(Case("keep_before")))
     call = _on_a_gpu(monkeypatch)
     with keras.device("cpu"):
         assert "places its tensors on 'cpu'" in torch_triton.refusal(call)
+
+
+def test_a_model_is_built_and_trained_with_it():
+    """Keras first runs a model on torch's meta device, which holds no numbers."""
+    model = keras.Sequential(
+        [keras.Input((3, 2)), keras_gru.GRU(4, reset_after=False, **TRITON)]
+    )
+    model.compile("sgd", "mse", run_eagerly=True)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 3, 2)), rng.normal(size=(4, 4))
+    with spy_on_kernels() as seen:
+        losses = model.fit(x, y, epochs=2, verbose=0).history["loss"]
+    assert set(seen.names) == {"torch_triton"}
+    assert losses[1] < losses[0]
 
 
 # The compiler.

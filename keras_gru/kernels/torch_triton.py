@@ -35,7 +35,7 @@ def refusal(call: SequenceCall) -> str | None:
         return f"it runs on torch; the backend is {call.backend}"
     if not _installed():
         return "Triton is not installed beside torch; on Linux: pip install triton"
-    if not interpreted() and (reason := _no_gpu(call)) is not None:
+    if (reason := _no_gpu(call)) is not None:
         return reason
     if call.dtype not in MOST_UNITS:
         return f"it computes in {', '.join(MOST_UNITS)}, not in {call.dtype}"
@@ -72,14 +72,18 @@ def interpreted() -> bool:
 
 
 def _no_gpu(call: SequenceCall) -> str | None:
-    """Why the machine cannot run a compiled program."""
+    """Why the program cannot run where Keras computes."""
     from keras.src.backend.torch.core import get_device  # not in the public API
 
-    if call.device != "gpu":
+    if not interpreted() and call.device != "gpu":
         return "it needs a GPU, and torch sees none"
-    placed = str(get_device())
-    if placed.partition(":")[0] != "cuda":
+    placed = str(get_device())  # "meta" where Keras asks for shapes only
+    if placed.partition(":")[0] not in (
+        ("cuda", "cpu") if interpreted() else ("cuda",)
+    ):
         return f"it runs on the GPU, and Keras places its tensors on {placed!r}"
+    if interpreted():
+        return None
     if _capability() < OLDEST:
         return (
             "Triton needs a GPU of compute capability "

@@ -50,28 +50,29 @@ def _forward(recurrence: Recurrence, operands: Operands, saved: bool) -> Trace:
     x, h0, kernel, bias, mask, _ = operands
     timesteps, batch, _ = x.shape
     units = h0.shape[1]
-    states = x.new_empty(timesteps, batch, units)
+    states = h0.new_empty(timesteps, batch, units)
     z, r, n, last = (
-        x.new_empty(timesteps if saved else 1, batch, units) for _ in range(4)
+        h0.new_empty(timesteps if saved else 1, batch, units) for _ in range(4)
     )
     after = recurrence.reset_after
-    programs.forward[_grid(h0)](
-        x.contiguous(),
-        h0.contiguous(),
-        kernel.contiguous(),
-        None if bias is None else bias.contiguous(),
-        _bytes(mask),
-        states,
-        *(z, r, n),
-        last if after else None,
-        None if after else last,
-        timesteps,
-        batch,
-        RESET_AFTER=after,
-        BIASED=bias is not None,
-        SAVED=saved,
-        **_constants(recurrence, operands),
-    )
+    with torch.cuda.device_of(h0):
+        programs.forward[_grid(h0)](
+            x.contiguous(),
+            h0.contiguous(),
+            kernel.contiguous(),
+            None if bias is None else bias.contiguous(),
+            _bytes(mask),
+            states,
+            *(z, r, n),
+            last if after else None,
+            None if after else last,
+            timesteps,
+            batch,
+            RESET_AFTER=after,
+            BIASED=bias is not None,
+            SAVED=saved,
+            **_constants(recurrence, operands),
+        )
     return Trace(states, GateValues(z, r, n, last if after else None))
 
 
@@ -87,20 +88,21 @@ def _backward(
     d = previous.new_zeros(batch, units, dtype=torch.float32)
     after = recurrence.reset_after
     terms = tuple(torch.empty_like(previous) for _ in range(4 if after else 3))
-    programs.backward[_grid(operands.h0)](
-        d_states.contiguous(),
-        previous,
-        *trace.values,
-        _bytes(operands.mask),
-        operands.recurrent_kernel.T.contiguous(),
-        d,
-        *terms,
-        *([] if after else [None]),
-        timesteps,
-        batch,
-        RESET_AFTER=after,
-        **_constants(recurrence, operands),
-    )
+    with torch.cuda.device_of(d):
+        programs.backward[_grid(operands.h0)](
+            d_states.contiguous(),
+            previous,
+            *trace.values,
+            _bytes(operands.mask),
+            operands.recurrent_kernel.T.contiguous(),
+            d,
+            *terms,
+            *([] if after else [None]),
+            timesteps,
+            batch,
+            RESET_AFTER=after,
+            **_constants(recurrence, operands),
+        )
     return d.to(previous.dtype), terms
 
 
