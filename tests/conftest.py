@@ -8,6 +8,14 @@ import tempfile
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+if os.environ["KERAS_BACKEND"] == "torch":
+    import torch
+
+    if not torch.cuda.is_available():
+        # Triton reads it when it is imported, and Keras imports it: its programs run
+        # without a GPU.
+        os.environ["TRITON_INTERPRET"] = "1"
+
 import keras
 import pytest
 from hypothesis import settings
@@ -21,13 +29,6 @@ if keras.backend.backend() == "jax":
     jax.config.update("jax_compilation_cache_dir", _compiled.name)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-if keras.backend.backend() == "torch":
-    import torch
-
-    if not torch.cuda.is_available():
-        # Triton reads it when it is imported: its programs run without a GPU.
-        os.environ["TRITON_INTERPRET"] = "1"
 
 settings.register_profile(
     "keras_gru",

@@ -78,9 +78,8 @@ def _no_gpu(call: SequenceCall) -> str | None:
     if not interpreted() and call.device != "gpu":
         return "it needs a GPU, and torch sees none"
     placed = str(get_device())  # "meta" where Keras asks for shapes only
-    if placed.partition(":")[0] not in (
-        ("cuda", "cpu") if interpreted() else ("cuda",)
-    ):
+    able = ("cuda", "cpu") if interpreted() else ("cuda",)
+    if placed.partition(":")[0] not in able:
         return f"it runs on the GPU, and Keras places its tensors on {placed!r}"
     if interpreted():
         return None

@@ -106,31 +106,41 @@ def _backward(
     return d.to(previous.dtype), terms
 
 
-# What a program takes at a time: rows of the batch (a tensor core wants 16), units, and
-# the bytes of a product's row. Compiled for sm_80 and sm_90 it keeps its registers, but
-# for some bytes, and 54 KiB of shared memory at most. Not measured: no GPU was at hand.
-ROWS, COLUMNS, DEPTH_BYTES = 16, 128, 128
+# What a program takes at a time: rows of the batch, units, and bytes of a row of a
+# product. A tensor core wants 16 rows; without one, fewer spread a batch further. So
+# compiled for sm_80 and sm_90, all but some bytes stay in registers, and 54 KiB of
+# shared memory are used at most. Not measured: no GPU was at hand.
+ROWS, ROWS_WITHOUT_TENSOR_CORES = 16, 8
+COLUMNS, DEPTH_BYTES = 128, 128
 WARPS, STAGES = 8, 4
 
 
 def _grid(h0: Tensor) -> tuple[int]:
-    return (-(-h0.shape[0] // ROWS),)
+    return (-(-h0.shape[0] // _rows(h0)),)
+
+
+def _rows(h0: Tensor) -> int:
+    exact = h0.dtype == torch.float32 and not _tf32()
+    return ROWS_WITHOUT_TENSOR_CORES if exact else ROWS
+
+
+def _tf32() -> bool:
+    """Whether the user lets torch's own float32 products use tensor cores."""
+    return bool(torch.backends.cuda.matmul.fp32_precision == "tf32")
 
 
 def _constants(recurrence: Recurrence, operands: Operands) -> dict[str, Any]:
     """What a program is compiled for; other sizes need no new one."""
-    # As torch's own products: exact float32, unless the user allows tensor cores.
-    allowed = torch.backends.cuda.matmul.fp32_precision == "tf32"
     units = operands.h0.shape[1]
     least = max(16, 1 << (units - 1).bit_length())  # powers of two, as Triton wants
     return {
         "UNITS": units,
         "KEEP": recurrence.update_gate == "keep",
         "MASKED": operands.mask is not None,
-        "ROWS": ROWS,
+        "ROWS": _rows(operands.h0),
         "COLUMNS": min(COLUMNS, least),
         "DEPTH": min(DEPTH_BYTES // operands.h0.element_size(), least),
-        "PRECISION": "tf32" if allowed else "ieee",
+        "PRECISION": "tf32" if _tf32() else "ieee",
         "num_warps": WARPS,
         "num_stages": STAGES,
     }
