@@ -39,6 +39,8 @@ def refusal(call: SequenceCall) -> str | None:
         return reason
     if call.dtype not in MOST_UNITS:
         return f"it computes in {', '.join(MOST_UNITS)}, not in {call.dtype}"
+    if interpreted() and call.dtype == "bfloat16":
+        return "Triton's interpreter multiplies bfloat16 as if it were integers"
     for name, function, wanted in (
         ("activation", call.activation, keras.activations.tanh),
         ("recurrent_activation", call.recurrent_activation, keras.activations.sigmoid),

@@ -28,18 +28,27 @@ def states(recurrence: Recurrence, operands: Operands) -> Tensor:
 
 class _States(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, recurrence: Recurrence, *arrays: Tensor | None) -> Tensor:
-        trace = _forward(recurrence, Operands(*arrays, ()), saved=True)
+    def forward(
+        ctx: Any,
+        recurrence: Recurrence,
+        x: Tensor,
+        h0: Tensor,
+        kernel: Tensor,
+        bias: Tensor | None,
+        mask: Tensor | None,
+    ) -> Tensor:
+        operands = Operands(x, h0, kernel, bias, mask, ())
+        trace = _forward(recurrence, operands, saved=True)
         ctx.recurrence = recurrence
-        ctx.save_for_backward(*arrays, trace.states, *trace.values)
+        ctx.save_for_backward(*operands[:5], trace.states, *trace.values)
         return trace.states
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_states: Tensor) -> Any:
-        *arrays, states, z, r, n, recurrent_n = ctx.saved_tensors
-        operands = Operands(*arrays, ())
-        trace = Trace(states, GateValues(z, r, n, recurrent_n))
+        x, h0, kernel, bias, mask, states, *values = ctx.saved_tensors
+        operands = Operands(x, h0, kernel, bias, mask, ())
+        trace = Trace(states, GateValues(*values))
         previous = torch.cat([operands.h0[None], states[:-1]])
         d_h0, terms = _backward(ctx.recurrence, operands, trace, previous, d_states)
         gradients = ctx.recurrence.collect(operands, trace, previous, d_h0, terms)
