@@ -1,9 +1,7 @@
 #include "threads.h"
 
 #include <pthread.h>
-#if defined(__linux__)
 #include <sched.h>
-#endif
 
 #include <atomic>
 #include <vector>
@@ -18,6 +16,10 @@ namespace {
 // Looks at the other threads before a thread sleeps: the jobs of a call follow one
 // another within microseconds, and waking a thread takes longer than that.
 constexpr int kLooks = 2000;
+
+// Times that a team's leader waits longer than that before it does without helpers:
+// their processors are then taken by somebody else.
+constexpr int64_t kPatience = 8;
 
 void pause() {
 #if defined(__x86_64__)
@@ -217,6 +219,74 @@ void parallel(int64_t threads, int64_t items, void (*run)(void*, int64_t),
   job.items = items;
   job.helpers = threads - 1;
   pool().execute(job);
+}
+
+struct Team::Role {
+  Team* team;
+  void (*lead)(void*, Team*);
+  void* context;
+};
+
+void Team::run(int64_t threads, void (*lead)(void*, Team*), void* context) {
+  Team team;
+  Role role{&team, lead, context};
+  parallel(threads, threads, take_role, &role);
+}
+
+// Who comes first leads, so that nobody waits for a leader that never comes.
+void Team::take_role(void* context, int64_t) {
+  const Role& role = *static_cast<Role*>(context);
+  Team& team = *role.team;
+  if (team.led_.exchange(true)) return team.help();
+  role.lead(role.context, &team);
+  team.over_.store(true, std::memory_order_release);
+}
+
+void Team::split(int64_t items, void (*run)(void*, int64_t, int64_t), void* context) {
+  int64_t helpers = present_.load(std::memory_order_acquire);
+  if (helpers > items - 1) helpers = items - 1;
+  if (helpers <= 0 || late_ >= kPatience) return run(context, 0, items);
+  items_ = items;
+  parts_ = helpers + 1;
+  run_ = run;
+  context_ = context;
+  working_.store(helpers, std::memory_order_relaxed);
+  const uint64_t task = (posted_.load(std::memory_order_relaxed) >> kHelperBits) + 1;
+  posted_.store(task << kHelperBits | static_cast<uint64_t>(helpers),
+                std::memory_order_release);
+  run(context, 0, items / parts_);
+  for (int look = 0; working_.load(std::memory_order_acquire) != 0; ++look) {
+    if (look < kLooks) {
+      pause();
+      continue;
+    }
+    if (look == kLooks) ++late_;
+    sched_yield();
+  }
+}
+
+void Team::help() {
+  // Read before the leader can count on this helper, lest its first task be missed.
+  uint64_t seen = posted_.load(std::memory_order_acquire);
+  const int64_t number = present_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  for (int look = 0; !over_.load(std::memory_order_acquire);) {
+    const uint64_t now = posted_.load(std::memory_order_acquire);
+    if (now == seen) {
+      if (++look < kLooks) {
+        pause();
+      } else {
+        sched_yield();
+      }
+      continue;
+    }
+    seen = now;
+    look = 0;
+    // Of a task that does not count on it, a helper reads nothing: the leader may
+    // be writing the next one.
+    if (number > static_cast<int64_t>(now & ((1u << kHelperBits) - 1))) continue;
+    run_(context_, items_ * number / parts_, items_ * (number + 1) / parts_);
+    working_.fetch_sub(1, std::memory_order_release);
+  }
 }
 
 }  // namespace keras_gru

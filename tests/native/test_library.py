@@ -79,18 +79,37 @@ def test_activations(reset_after, activation, recurrent_activation):
         compare(Layer(instructions=names, **options).run(numbers), wanted, "float64")
 
 
+# Large enough for the library to share them out: rows, and the units of one row.
+SHARED = ((21, 40, 24, 40), (1, 30, 24, 120))
+
+
+@pytest.mark.parametrize("shape", SHARED, ids=str)
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_same_bits_for_any_number_of_threads(convention, dtype, mask):
-    # Large enough for the library to share it out.
-    numbers = draw((21, 40, 24, 40), mask, CONVENTIONS[convention]["reset_after"])
+def test_same_bits_for_any_number_of_threads(convention, dtype, mask, shape):
+    numbers = draw(shape, mask, CONVENTIONS[convention]["reset_after"])
     one, *others = (
         Layer(dtype, threads=threads, **CONVENTIONS[convention]).run(numbers)
         for threads in (1, 2, 3, 4, 30)
     )
     for other in others:
         same_bits(one, other)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 30])
+@pytest.mark.parametrize("mask", ["none", "holes"])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_the_units_of_one_row_are_split(convention, mask, threads):
+    """Again and again: helpers come early, late, or not at all."""
+    options = CONVENTIONS[convention]
+    numbers = draw((1, 30, 24, 120), mask, options["reset_after"])
+    wanted = expected(numbers, **options)
+    layer = Layer("float64", threads=threads, **options)
+    first = layer.run(numbers)
+    compare(first, wanted, "float64")
+    for _ in range(20):
+        same_bits(first, layer.run(numbers))
 
 
 @pytest.mark.parametrize("names", instructions() if not library.missing() else [])
