@@ -48,6 +48,7 @@ def test_a_training_leaves_a_whole_run_folder(trained: Path) -> None:
         "best.weights.h5",
         "history.csv",
         "learning_curve.png",
+        "tensorboard",
         "samples.txt",
         "result.json",
         "runs.csv",
