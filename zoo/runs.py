@@ -22,7 +22,7 @@ from typing import Any
 from zoo.errors import ZooError
 from zoo.files import remove_partial, write_text
 
-ROW_FIELDS = (
+FIELDS = (
     "started",
     "program",
     "status",
@@ -38,10 +38,7 @@ ROW_FIELDS = (
     "parameters",
     "steps",
     "seconds",
-    "train_nats",
-    "validation_nats",
-    "bits_per_char",
-    "error",
+    "train_loss",
 )
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -57,6 +54,7 @@ class RunFolder:
     ``best.weights.h5``     the weights of the best validation figure, with a hash
     ``history.csv``         one row a validation
     ``learning_curve.png``  the same as a picture
+    ``tensorboard/``        the same and the training loss, for TensorBoard
     ``samples.txt``         what the program makes at the end
     ``result.json``         the final figures and hashes; only of a finished run
     ``runs.csv``            one row a start of the program, failed ones too
@@ -80,6 +78,10 @@ class RunFolder:
     @property
     def learning_curve(self) -> Path:
         return self.path / "learning_curve.png"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "tensorboard"
 
     @property
     def samples(self) -> Path:
@@ -126,6 +128,19 @@ class RunFolder:
         Raises:
             ZooError: it is no run folder, of another program, or damaged.
         """
+        settings = cls.read_settings(path)
+        if (found := settings["program"]) != program:
+            raise ZooError(f"{path} is a run of {found!r}, expected one of {program!r}")
+        remove_partial(path)
+        return cls(path), settings
+
+    @staticmethod
+    def read_settings(path: Path) -> dict[str, Any]:
+        """Read a run folder's settings; they name its program.
+
+        Raises:
+            ZooError: it is no run folder, or damaged.
+        """
         file = path / "settings.json"
         if not file.is_file():
             raise ZooError(
@@ -133,16 +148,13 @@ class RunFolder:
                 f"expected the --out folder of a training"
             )
         try:
-            settings = json.loads(file.read_text(encoding="utf-8"))
-            found = settings["program"]
+            settings = dict(json.loads(file.read_text(encoding="utf-8")))
+            settings["program"]
         except (ValueError, KeyError, TypeError) as error:
             raise ZooError(
                 f"{file} is damaged: {type(error).__name__}: {error}"
             ) from error
-        if found != program:
-            raise ZooError(f"{path} is a run of {found!r}, expected one of {program!r}")
-        remove_partial(path)
-        return cls(path), settings
+        return settings
 
     def discard(self) -> None:
         """Remove a folder that was just created and that nothing was trained in."""
@@ -171,26 +183,34 @@ def differing(
     return lines
 
 
-def append_row(table: Path, row: Mapping[str, Any]) -> None:
+def fields(columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a program's table: those of all programs, its own, the error."""
+    return (*FIELDS, *columns, "error")
+
+
+def append_row(table: Path, row: Mapping[str, Any], columns: Sequence[str]) -> None:
     """Append one row to a table of runs, with the head line where it is new.
+
+    Args:
+        table: the CSV.
+        row: what has no column is left out.
+        columns: the program's own.
 
     Raises:
         ZooError: the table has other columns.
     """
-    unknown = set(row) - set(ROW_FIELDS)
-    if unknown:
-        raise KeyError(f"row has unknown fields {sorted(unknown)}")
+    names = fields(columns)
     new = not table.is_file() or table.stat().st_size == 0
     if not new:
         with table.open(encoding="utf-8", newline="") as file:
             head = next(csv.reader(file), [])
-        if tuple(head) != ROW_FIELDS:
+        if tuple(head) != names:
             raise ZooError(f"{table} has other columns than a table of runs: {head}")
     with table.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ROW_FIELDS, lineterminator="\n")
+        writer = csv.DictWriter(file, names, lineterminator="\n")
         if new:
             writer.writeheader()
-        writer.writerow({name: row.get(name, "") for name in ROW_FIELDS})
+        writer.writerow({name: row.get(name, "") for name in names})
 
 
 def checkout_table(program: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
@@ -18,7 +19,7 @@ from zoo import runs
 from zoo.backend import BACKENDS, chosen
 from zoo.language_model import data
 from zoo.language_model.config import SIZES
-from zoo.runs import ROW_FIELDS
+from zoo.language_model.train import PROGRAM
 
 
 def test_list_shows_programs_sizes_and_datasets(zoo: Zoo) -> None:
@@ -48,6 +49,7 @@ def test_a_training_leaves_a_whole_run_folder(trained: Path) -> None:
         "best.weights.h5",
         "history.csv",
         "learning_curve.png",
+        "tensorboard",
         "samples.txt",
         "result.json",
         "runs.csv",
@@ -58,10 +60,10 @@ def test_a_training_leaves_a_whole_run_folder(trained: Path) -> None:
     assert len(losses) == 4
     assert losses[-1] < losses[0] < math.log(60)
     (row,) = table(trained / "runs.csv")
-    assert tuple(row) == ROW_FIELDS
+    assert tuple(row) == runs.fields(PROGRAM.columns)
     assert row["status"] == "finished"
     assert float(row["validation_nats"]) == min(losses)
-    bits = float(row["bits_per_char"])
+    bits = float(row["validation_bits_per_char"])
     assert bits == pytest.approx(min(losses) / math.log(2))
     assert "keras 3" in row["versions"]
 
@@ -72,7 +74,9 @@ def test_evaluate_gives_the_figure_of_the_best_weights(zoo: Zoo, trained: Path) 
     figures = json.loads(outcome.out)
     result = json.loads((trained / "result.json").read_text())
     assert figures["nats"] == pytest.approx(result["validation_nats"], abs=1e-6)
-    assert figures["bits_per_char"] == pytest.approx(result["bits_per_char"], abs=1e-6)
+    assert figures["bits_per_char"] == pytest.approx(
+        result["validation_bits_per_char"], abs=1e-6
+    )
     assert set(figures) >= {"dataset", "split", "seconds"}
     assert "nats" in zoo("evaluate", "language_model", trained).out
 
@@ -87,6 +91,42 @@ def test_predict_writes_the_prompt_and_as_many_characters(
     assert len(drawn.out) == len("def ") + 30 + len("\n")
     assert drawn.out == zoo(*command, "--seed", 1, "--top-k", 20, "--top-p", 0.9).out
     assert drawn.out != zoo(*command, "--seed", 2, "--top-k", 20, "--top-p", 0.9).out
+
+
+def test_prompts_come_line_by_line(
+    zoo: Zoo, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("def \nß\n\nfor "))
+    outcome = zoo("predict", "language_model", trained, "--interactive", "--length", 9)
+    assert outcome.code == 0
+    assert outcome.out.startswith("def ")
+    assert len(outcome.out) == (4 + 9 + 1) + (1 + 9 + 1) + (4 + 9 + 1)
+    # An unknown character costs its own prompt only.
+    assert "'ß' (U+00DF)" in outcome.err
+
+
+def test_predict_as_json_is_one_object(zoo: Zoo, trained: Path) -> None:
+    command = ("predict", "language_model", trained, "--prompt", "def ", "--length", 9)
+    told = json.loads(zoo(*command, "--json").out)
+    assert set(told) == {"prompt", "text", "seconds"}
+    assert zoo(*command).out == told["prompt"] + told["text"] + "\n"
+
+
+def test_curves_are_there_for_tensorboard(trained: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import (
+        EventAccumulator,
+    )
+
+    events = EventAccumulator(str(trained / "tensorboard"))
+    events.Reload()
+    history = table(trained / "history.csv")
+    points = events.Scalars("validation/nats")
+    assert [point.step for point in points] == [int(row["step"]) for row in history]
+    assert [point.value for point in points] == pytest.approx(
+        [float(row["nats"]) for row in history]
+    )
+    steps = [point.step for point in events.Scalars("loss/training")]
+    assert steps == list(range(1, int(history[-1]["step"]) + 1))
 
 
 def test_a_run_is_used_on_another_text_folder(zoo: Zoo, trained: Path) -> None:
@@ -141,7 +181,7 @@ def mistake(zoo: Zoo, tmp_path: Path):
         (("train", "language_model", "--seed", "-1"), "-1 is not in the range"),
         (("train", "language_model", "--epochs", "0"), "0 is not in the range"),
         (("train", "language_model", "--warp"), "No such option"),
-        (("evaluate", "language_model"), "Missing argument 'RUN'"),
+        (("evaluate", "language_model"), "Missing argument 'RUN|PRESET'"),
         (("evaluate", "language_model", "nowhere"), "nowhere is not a run folder"),
         (("predict", "language_model", "nowhere"), "nowhere is not a run folder"),
     ],

@@ -1,228 +1,239 @@
-"""Train a language model: settings -> data -> model -> the shared loop -> figures."""
+"""Train a language model: its data, its task, what it leaves at the end."""
 
 from __future__ import annotations
 
-import json
 import math
-import sys
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import backend as backends
-from zoo import runs
-from zoo.errors import ZooError, one_line
 from zoo.files import write_text
 from zoo.language_model import data
 from zoo.language_model.config import SIZES, Config
+from zoo.objective import Objective
+from zoo.program import Program
+from zoo.program import Settings as CommonSettings
+from zoo.program import Setup as AnySetup
 from zoo.runs import RunFolder
+from zoo.trained import Trained as AnyTrained
+from zoo.training import Progress, Task
 
 if TYPE_CHECKING:
     import keras
 
-    from zoo.training import Progress
+    from zoo.language_model.use import Writer
 
-PROGRAM = "language_model"
 SAMPLE_LENGTH = 300
 SAMPLES = 3
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the command line decides; a run is resumed with the same ones only."""
-
-    size: str
-    dataset: str | None
-    text: str | None
-    variant: str
-    seed: int
-    epochs: int
-    backend: str
-
-    def config(self, vocabulary: data.Vocabulary) -> Config:
-        return replace(
-            SIZES[self.size],
-            variant=self.variant,
-            epochs=self.epochs,
-            vocabulary_size=len(vocabulary),
-        )
-
-    def corpus(self) -> data.Corpus:
-        text = Path(self.text) if self.text else None
-        return data.load(self.dataset or "", text)
-
-
-@dataclass(frozen=True)
-class Bookkeeping:
-    """What is kept of a training, and how often; nothing here changes the weights.
+@dataclass(frozen=True, kw_only=True)
+class Settings(CommonSettings):
+    """The common ones, a file in the place of a dataset, and what a text is cut into.
 
     Attributes:
-        checkpoint_seconds: the most work that a kill may cost.
-        record: also append the row to the table of the project's checkout.
+        text: a file.
+        tokens: "char", "bpe" or "word".
+        vocabulary: how many pieces, where they are not characters.
     """
 
-    checkpoint_seconds: float = 15.0
-    record: bool = False
+    text: str | None = None
+    tokens: str = "char"
+    vocabulary: int = 2048
 
-    def tables(self) -> list[Path]:
-        """Tables of runs besides the run folder's own."""
-        return [runs.checkout_table(PROGRAM)] if self.record else []
-
-
-def default_folder(settings: Settings) -> Path:
-    """Where a run goes that was given no --out."""
-    source = settings.dataset or Path(str(settings.text)).stem
-    return Path("runs") / (
-        f"{PROGRAM}-{source}-{settings.size}-{settings.variant}-{settings.seed}"
-    )
+    @property
+    def source(self) -> str:
+        source = self.dataset or Path(str(self.text)).stem
+        return source if self.tokens == "char" else f"{source}-{self.tokens}"
 
 
-def start(out: Path, settings: Settings, how: Bookkeeping) -> RunFolder:
-    """Begin a run in a new folder and train it to its end.
-
-    Raises:
-        ZooError: a setting or the data is wrong; no folder is left behind then.
-    """
-    how.tables()  # --record outside a checkout is told before the training
-    corpus = settings.corpus()
-    vocabulary = data.Vocabulary.of(corpus.text)
-    config = settings.config(vocabulary)
-    _streams(config, corpus, vocabulary, settings.seed).require_one_batch()
-    run = RunFolder.create(
-        out,
-        {
-            "program": PROGRAM,
-            "settings": asdict(settings),
-            "config": asdict(config),
-            "data": {"name": corpus.name, "sha256": corpus.sha256},
-            "vocabulary": vocabulary.characters,
-            "code": runs.code(settings.backend),
-        },
-    )
-    try:
-        _import_keras(settings)
-    except ZooError:
-        run.discard()
-        raise
-    return _train(run, settings, config, corpus, vocabulary, how)
+Setup = AnySetup[Settings, Config, data.Corpus]
+Trained = AnyTrained[Settings, Config, data.Corpus]
 
 
-def resume(
-    out: Path, settings: Settings, typed: set[str], how: Bookkeeping
-) -> RunFolder:
-    """Go on with a run. What was not typed is taken from the run itself.
+class LanguageModel(Program[Settings, Config, data.Corpus]):
+    """The next character of a text, from all that came before it."""
 
-    Raises:
-        ZooError: `out` is no run, or a setting, the code's configuration or the data
-            differ from the run's.
-    """
-    how.tables()
-    run, stored = RunFolder.open(out, PROGRAM)
-    before, config_before, vocabulary = read_settings(run, stored)
-    now = {name: value for name, value in asdict(settings).items() if name in typed}
-    if "text" in typed:
-        now["dataset"] = None
-    if "dataset" in typed:
-        now["text"] = None
-    if lines := runs.differing(asdict(before), now):
-        raise ZooError(
-            f"{out} was begun with other settings: {'; '.join(lines)}; resume with the "
-            f"run's own, or train in another folder"
+    name = "language_model"
+    settings_type = Settings
+    config_type = Config
+    objective = Objective("nats", like_loss=True)
+    columns = ("validation_nats", "validation_bits_per_char")
+    headline = "nats"
+
+    def load(self, settings: Settings) -> data.Corpus:
+        text = Path(settings.text) if settings.text else None
+        return data.load(settings.dataset or "", text)
+
+    def extras(self, settings: Settings, data: data.Corpus) -> dict[str, Any]:
+        if settings.tokens == "char":
+            return {"vocabulary": "".join(sorted(set(data.text)))}
+        from zoo.language_model.tokens import Pieces
+
+        make = Pieces.byte_pairs if settings.tokens == "bpe" else Pieces.words
+        return {"tokenizer": make(data.train, settings.vocabulary).to_json()}
+
+    def config(self, settings: Settings, extras: Mapping[str, Any]) -> Config:
+        return replace(
+            SIZES[settings.size],
+            variant=settings.variant,
+            epochs=settings.epochs,
+            vocabulary_size=len(tokens_of(extras)),
         )
-    corpus = before.corpus()
-    if corpus.sha256 != stored["data"]["sha256"]:
-        raise ZooError(
-            f"{out} was trained on another text: {corpus.name} has changed since "
-            f"(sha256 {corpus.sha256[:16]}…, was {stored['data']['sha256'][:16]}…)"
-        )
-    config = before.config(vocabulary)
-    if lines := runs.differing(asdict(config_before), asdict(config)):
-        raise ZooError(
-            f"{out} was begun with another configuration of size {before.size!r}: "
-            f"{'; '.join(lines)}"
-        )
-    if stored["code"] != (code := runs.code(before.backend)):
-        print(
-            f"note: begun with {stored['code']}, now {code}: "
-            f"the weights may differ in their last bits",
-            file=sys.stderr,
-        )
-    _import_keras(before)
-    return _train(run, before, config, corpus, vocabulary, how)
 
+    def check(self, setup: Setup) -> None:
+        _streams(setup).require_one_batch()
 
-def read_settings(
-    run: RunFolder, stored: dict[str, Any]
-) -> tuple[Settings, Config, data.Vocabulary]:
-    """Settings, configuration and vocabulary out of a run's ``settings.json``.
-
-    Raises:
-        ZooError: something is missing or has another form.
-    """
-    try:
+    def summary(self, setup: Setup) -> str:
         return (
-            Settings(**stored["settings"]),
-            Config(**stored["config"]),
-            data.Vocabulary(str(stored["vocabulary"])),
-        )
-    except (KeyError, TypeError) as error:
-        raise ZooError(
-            f"{run.path / 'settings.json'} is damaged, or of another version: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-
-
-def _import_keras(settings: Settings) -> None:
-    """Start Keras on the run's backend and check what only keras_gru knows."""
-    backends.use(settings.backend)
-    import keras_gru
-
-    if settings.variant not in keras_gru.VARIANTS:
-        raise ZooError(
-            f"unknown variant {settings.variant!r}; expected one of "
-            f"{', '.join(keras_gru.VARIANTS)}"
+            f"{setup.data.name}: {len(setup.data.text):,} characters, vocabulary of "
+            f"{setup.config.vocabulary_size} ({setup.settings.tokens})"
         )
 
+    def build(self, config: Config) -> keras.Model:
+        from zoo.language_model.model import build
 
-def _streams(
-    config: Config, corpus: data.Corpus, vocabulary: data.Vocabulary, seed: int
-) -> data.Streams:
+        return build(config)
+
+    def task(self, setup: Setup) -> LanguageModelTask:
+        tokens = tokens_of(setup.extras)
+        streams = _streams(setup)
+        return LanguageModelTask(
+            setup.config,
+            streams,
+            Text.of(setup.data.validation, tokens),
+            # A loss per token becomes one per character, as validation has it.
+            len(streams.ids) / len(setup.data.train),
+        )
+
+    def finish(
+        self, setup: Setup, task: Task, run: RunFolder, progress: Progress
+    ) -> dict[str, Any]:
+        """Write and show samples."""
+        from zoo.language_model import sampling
+        from zoo.language_model.model import build
+
+        tokens = tokens_of(setup.extras)
+        streaming = build(setup.config, batch_size=1)
+        assert progress.best is not None  # the last step always validates
+        streaming.set_weights(progress.best)
+        samples = [
+            "".join(
+                sampling.generate(
+                    streaming,
+                    tokens,
+                    _opening(setup.extras),
+                    SAMPLE_LENGTH,
+                    seed=setup.settings.seed + index,
+                    temperature=0.8,
+                    top_k=40,
+                )
+            )
+            for index in range(SAMPLES)
+        ]
+        rule = "\n" + "-" * 72 + "\n"
+        write_text(run.samples, rule.join(samples) + "\n")
+        print(rule.join(["", *samples, ""]))
+        return {}
+
+    def licence(self, settings: Settings) -> str:
+        return data.LICENCES.get(settings.dataset or "", "not stated: a file of yours")
+
+    def evaluate(self, trained: Trained, **options: Any) -> dict[str, Any]:
+        from zoo.language_model.use import evaluate
+
+        return evaluate(trained, **options)
+
+    def predictor(self, trained: Trained) -> Writer:
+        from zoo.language_model.use import Writer
+
+        return Writer(trained)
+
+
+PROGRAM = LanguageModel()
+
+
+def tokens_of(extras: Mapping[str, Any]) -> data.Tokens:
+    """What the text of a run is cut into."""
+    if "vocabulary" in extras:
+        return data.Vocabulary(str(extras["vocabulary"]))
+    from zoo.language_model.tokens import Pieces
+
+    return Pieces.from_json(str(extras["tokenizer"]))
+
+
+def _streams(setup: Setup) -> data.Streams:
     return data.Streams(
-        vocabulary.encode(corpus.train), config.batch_size, config.timesteps, seed
+        tokens_of(setup.extras).encode(setup.data.train),
+        setup.config.batch_size,
+        setup.config.timesteps,
+        setup.settings.seed,
     )
 
 
-class LanguageModelTask:
-    """The language model as the shared loop sees it (`zoo.training.Task`)."""
+def _opening(extras: Mapping[str, Any]) -> str:
+    """What a sample begins after: a new line, or the first character that is known."""
+    known = extras.get("vocabulary", "\n")
+    return "\n" if "\n" in known else known[0]
 
-    objective = "nats"
+
+@dataclass(frozen=True)
+class Text:
+    """A text to be measured with.
+
+    Attributes:
+        ids: its tokens (tokens,).
+        characters: how many characters the tokens behind the first one make.
+    """
+
+    ids: np.ndarray
+    characters: int
+
+    @classmethod
+    def of(cls, text: str, tokens: data.Tokens) -> Text:
+        ids = tokens.encode(text)
+        return cls(ids, tokens.characters_after(text, ids))
+
+
+class LanguageModelTask(Task):
+    """The language model as the shared loop sees it."""
 
     def __init__(
         self,
         config: Config,
         streams: data.Streams,
-        validation: np.ndarray,
+        validation: Text,
+        loss_scale: float = 1.0,
+        steps: int | None = None,
     ) -> None:
         import keras
-
-        from zoo.language_model.model import build
 
         self.config = config
         self.streams = streams
         self.validation = validation
-        self.total_steps = config.epochs * streams.steps_per_epoch
+        self.loss_scale = loss_scale
+        self.steps_per_epoch = streams.steps_per_epoch
+        self.total_steps = steps or config.epochs * streams.steps_per_epoch
         self.validate_every = max(1, math.ceil(self.total_steps / config.validations))
         # First, so that the seed gives the same initial weights to every start.
-        self.model = build(config, config.batch_size, streams.seed)
+        self.model = self.build(config, config.batch_size, streams.seed)
         self.model.compile(
             optimizer=optimizer(config, self.total_steps),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
         self.model.optimizer.build(self.model.trainable_variables)
-        self._evaluation = build(config, config.evaluation_streams)
-        self._portable = build(config)
+        self._evaluation = self.build(config, config.evaluation_streams)
+        self.portable = self.build(config)
+
+    def build(
+        self, config: Config, batch_size: int | None = None, seed: int = 0
+    ) -> keras.Model:
+        from zoo.language_model.model import build
+
+        return build(config, batch_size, seed)
 
     def prepare(self, step: int) -> None:
         from zoo.language_model.model import reset_carried_state
@@ -233,25 +244,19 @@ class LanguageModelTask:
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         return self.streams.batch(step)
 
-    def validate(self) -> dict[str, float]:
-        from zoo.language_model.evaluation import figures, mean_nats
-        from zoo.language_model.model import copy_weights
+    def validate(self, values: list[np.ndarray]) -> dict[str, float]:
+        self._evaluation.set_weights(values)
+        return measure(self._evaluation, self.validation, self.config)
 
-        copy_weights(self.model, self._evaluation)
-        nats = mean_nats(
-            self._evaluation,
-            self.validation,
-            self.config.evaluation_timesteps,
-            self.config.evaluation_warmup,
-        )
-        return figures(nats)
 
-    def save_weights(self, path: Path, values: list[np.ndarray]) -> None:
-        from zoo import weights
+def measure(model: keras.Model, text: Text, config: Config) -> dict[str, float]:
+    """nats and bits_per_char of a text; `model` has `evaluation_streams` rows."""
+    from zoo.language_model.evaluation import figures, mean_nats
 
-        # Without a batch size the file holds no carried state: it fits any build.
-        self._portable.set_weights(values)
-        weights.save(self._portable, path)
+    nats = mean_nats(
+        model, text.ids, config.evaluation_timesteps, config.evaluation_warmup
+    )
+    return figures(nats, len(text.ids) - 1, text.characters)
 
 
 def optimizer(config: Config, total_steps: int) -> keras.optimizers.Optimizer:
@@ -273,175 +278,3 @@ def optimizer(config: Config, total_steps: int) -> keras.optimizers.Optimizer:
     )
     adamw.exclude_from_weight_decay(var_names=["bias", "embeddings"])
     return adamw
-
-
-def _train(
-    run: RunFolder,
-    settings: Settings,
-    config: Config,
-    corpus: data.Corpus,
-    vocabulary: data.Vocabulary,
-    how: Bookkeeping,
-) -> RunFolder:
-    """Train to the end; a row in the tables says how it went, whatever happens."""
-    if run.result.is_file():
-        result = json.loads(run.result.read_text(encoding="utf-8"))
-        print(f"{run.path} is already finished")
-        _print_result(result)
-        return run
-    row: dict[str, Any] = {
-        "started": runs.now(),
-        "program": PROGRAM,
-        "status": "finished",
-        "command": runs.command_line(),
-        "seed": settings.seed,
-        "commit": runs.commit(),
-        "machine": runs.machine(),
-        "backend": settings.backend,
-        "versions": runs.versions(settings.backend),
-        "dataset": corpus.name,
-        "size": settings.size,
-        "variant": settings.variant,
-    }
-    try:
-        row.update(_train_to_the_end(run, settings, config, corpus, vocabulary, how))
-    except KeyboardInterrupt:
-        row.update(status="interrupted")
-        raise
-    except BaseException as error:
-        row.update(status="failed", error=one_line(f"{type(error).__name__}: {error}"))
-        raise
-    finally:
-        for table in [run.rows, *how.tables()]:
-            runs.append_row(table, row)
-    return run
-
-
-def _train_to_the_end(
-    run: RunFolder,
-    settings: Settings,
-    config: Config,
-    corpus: data.Corpus,
-    vocabulary: data.Vocabulary,
-    how: Bookkeeping,
-) -> dict[str, Any]:
-    """Train, then write curve, samples and result; return the row's figures."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import (
-        Progress as Bar,
-    )
-
-    from zoo import plots, training, weights
-    from zoo.language_model import sampling
-    from zoo.language_model.model import build
-
-    backends.seed_everything(settings.seed)
-    streams = _streams(config, corpus, vocabulary, settings.seed)
-    task = LanguageModelTask(config, streams, vocabulary.encode(corpus.validation))
-    parameters = task.model.count_params()
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"{corpus.name}: {len(corpus.text):,} characters, {len(vocabulary)} different; "
-        f"{settings.size}: {parameters:,} parameters, variant {settings.variant}, "
-        f"{settings.backend}; {task.total_steps:,} steps -> {run.path}"
-    )
-
-    def validated(progress: Progress) -> None:
-        entry = progress.history[-1]
-        console.print(
-            f"step {entry['step']:>6,}/{task.total_steps:,}  {entry['seconds']:6.0f} s"
-            f"  training {entry['train_loss']:.4f}  validation {entry['nats']:.4f} nats"
-            f"  {entry['bits_per_char']:.4f} bits/char"
-        )
-        plots.learning_curve(
-            progress.history, "nats", run.path.name, run.learning_curve
-        )
-
-    with Bar(
-        TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(),
-        TextColumn("{task.completed:,}/{task.total:,}  loss {task.fields[loss]}"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        shown = bar.add_task("", total=task.total_steps, epoch="", loss="")
-
-        def stepped(progress: Progress) -> None:
-            epoch = (progress.step - 1) // streams.steps_per_epoch + 1
-            bar.update(
-                shown,
-                completed=progress.step,
-                epoch=f"{epoch}/{config.epochs}",
-                loss=f"{progress.loss:.4f}" if progress.loss_count else "",
-            )
-
-        progress = training.fit(
-            task,
-            run,
-            facts={"text": corpus.sha256},
-            report=lambda line: print(f"note: {line}", file=sys.stderr),
-            on_step=stepped,
-            on_validation=validated,
-            checkpoint_seconds=how.checkpoint_seconds,
-        )
-
-    best = progress.best_entry(task.objective)
-    assert progress.best is not None  # the last step always validates
-    final = training.values_of(task.model.weights)
-    streaming = build(config, batch_size=1)
-    streaming.set_weights(progress.best)
-    samples = [
-        "".join(
-            sampling.generate(
-                streaming,
-                vocabulary,
-                _opening(vocabulary),
-                SAMPLE_LENGTH,
-                seed=settings.seed + index,
-                temperature=0.8,
-                top_k=40,
-            )
-        )
-        for index in range(SAMPLES)
-    ]
-    rule = "\n" + "-" * 72 + "\n"
-    write_text(run.samples, rule.join(samples) + "\n")
-    console.print(rule.join(["", *samples, ""]), markup=False)
-    result = {
-        "parameters": parameters,
-        "steps": progress.step,
-        "seconds": round(progress.seconds, 1),
-        "train_nats": best["train_loss"],
-        "validation_nats": best["nats"],
-        "bits_per_char": best["bits_per_char"],
-    }
-    full = {
-        **result,
-        "best_step": best["step"],
-        "best_weights_sha256": weights.digest_of(progress.best),
-        "final_weights_sha256": weights.digest_of(final),
-    }
-    write_text(run.result, json.dumps(full, indent=2) + "\n")
-    _print_result(full)
-    return result
-
-
-def _opening(vocabulary: data.Vocabulary) -> str:
-    """What a sample begins after: a new line, or the text's first character."""
-    return "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
-
-
-def _print_result(result: dict[str, Any]) -> None:
-    print(
-        f"best validation loss {result['validation_nats']:.4f} nats, "
-        f"{result['bits_per_char']:.4f} bits per character, at step "
-        f"{result['best_step']:,} of {result['steps']:,} in {result['seconds']:.0f} s; "
-        f"final weights {result['final_weights_sha256'][:16]}"
-    )

@@ -1,0 +1,75 @@
+"""What to search for a language model, in the terms of google-research/tuning_playbook.
+
+Scientific hyperparameters are what a study asks about; nuisance hyperparameters must be
+tuned for each of them, or the comparison is unfair; fixed ones stay, and a conclusion
+holds for their values only.
+
+Example:
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> search_space(hp).variant
+    'keras'
+    >>> hp.values["learning_rate"] = 1e-3
+    >>> search_space(hp).learning_rate
+    0.001
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zoo.language_model.config import SIZES, Config
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+# The four conventions that differ, each by one of its names in keras_gru.VARIANTS.
+VARIANTS = ("keras", "cho2014", "chung2014", "replace_after")
+SCIENTIFIC = ("variant", "units", "layers")
+NUISANCE = ("learning_rate", "dropout", "batch_size")
+
+
+def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
+    """Draw a configuration.
+
+    Args:
+        hp: a `keras_tuner.HyperParameters`; its values are taken, or its defaults,
+            which are those of `size`.
+        size: a name in `SIZES`; all that is not drawn is fixed to its values.
+
+    Returns:
+        The configuration; `vocabulary_size` is still to be set by the data.
+    """
+    fixed = SIZES[size]
+    scientific = {
+        "variant": hp.Choice("variant", list(VARIANTS), default=fixed.variant),
+        "units": hp.Choice(
+            "units",
+            # From a quarter to the double: what a machine can train that trains `size`.
+            [fixed.units * part // 4 for part in (1, 2, 3, 4, 6, 8)],
+            default=fixed.units,
+        ),
+        "layers": hp.Int("layers", 1, fixed.layers + 1, default=fixed.layers),
+    }
+    nuisance = {
+        "learning_rate": hp.Float(
+            "learning_rate",
+            fixed.learning_rate / 4,
+            fixed.learning_rate * 4,
+            sampling="log",
+            default=fixed.learning_rate,
+        ),
+        "dropout": hp.Float("dropout", 0.0, 0.6, default=_rate(fixed)),
+        "batch_size": hp.Choice(
+            "batch_size",
+            [fixed.batch_size // 2, fixed.batch_size, fixed.batch_size * 2],
+            default=fixed.batch_size,
+        ),
+    }
+    return replace(fixed, **scientific, **nuisance)
+
+
+def _rate(config: Config) -> float:
+    """One rate for all places: the mean of a configuration's."""
+    return sum(config.dropouts) / len(config.dropouts)
