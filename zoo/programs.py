@@ -5,10 +5,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
-PROGRAMS = {"language_model": "zoo.language_model.commands"}
+# A program is a folder of the zoo with a commands.py.
+PROGRAMS = {
+    path.parent.name: f"zoo.{path.parent.name}.commands"
+    for path in sorted(Path(__file__).parent.glob("*/commands.py"))
+}
 
 
 @dataclass(frozen=True)
