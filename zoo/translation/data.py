@@ -23,6 +23,7 @@ LONGEST_LINE = 4000  # characters; longer lines are no sentences
 SPLITS = ("train", "validation", "test")
 Pair = tuple[str, str]
 
+MULTI30K_LICENCE = "not stated; research use"
 _MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
 _MULTI30K_SHA256 = {
     "train.en": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
@@ -46,7 +47,7 @@ MULTI30K = {
         name=f"multi30k/{name}.gz",
         url=f"{_MULTI30K}{name}.gz",
         sha256=sha256,
-        licence="not stated; research use",
+        licence=MULTI30K_LICENCE,
     )
     for name, sha256 in _MULTI30K_SHA256.items()
 }
@@ -59,6 +60,10 @@ MULTI30K_SPLITS = {
 DATASETS = {
     "numbers": "English numbers, dates, times -> German, made by rule",
     "multi30k": "29,000 captions of pictures, with --pair; test 2016",
+}
+LICENCES = {
+    "numbers": "made by rule; that of the project",
+    "multi30k": MULTI30K_LICENCE,
 }
 DEFAULT_DATASET = "numbers"
 PAIRS = ("en-de", "de-en", "en-fr", "fr-en")
@@ -92,23 +97,20 @@ class Corpus:
         return digest.hexdigest()
 
 
-def load(
-    dataset: str,
-    pair: str = DEFAULT_PAIR,
-    source: Path | None = None,
-    target: Path | None = None,
-) -> Corpus:
-    """Load a dataset by name, or two files that are aligned line by line.
+def load(dataset: str, pair: str | None = None) -> Corpus:
+    """Load a dataset by name.
+
+    Args:
+        dataset: a name in `DATASETS`.
+        pair: a name in `PAIRS`, where the dataset has several.
 
     Raises:
         ZooError: a name is unknown, or the sentences cannot be had.
     """
-    if source is not None and target is not None:
-        return from_files(source, target)
     if dataset == "numbers":
         return _numbers()
     if dataset == "multi30k":
-        return _multi30k(pair)
+        return _multi30k(pair or DEFAULT_PAIR)
     raise ZooError(
         f"unknown dataset {dataset!r}; expected one of {', '.join(DATASETS)}, or two "
         f"files with --source and --target"

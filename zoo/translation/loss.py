@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from zoo.translation.batches import Batches
 from zoo.translation.subwords import PAD
 
 
@@ -43,11 +44,17 @@ def smoothed_cross_entropy(smoothing: float) -> Callable[[Any, Any], Any]:
     return loss
 
 
-def summed_nats(targets: np.ndarray, logits: Any) -> tuple[float, int]:
-    """Negative log-likelihood of the targets without smoothing, and their number."""
-    counted = targets != PAD
-    nats = keras.losses.sparse_categorical_crossentropy(
-        targets, logits, from_logits=True
-    )
-    summed = keras.ops.convert_to_numpy(nats)[counted].sum(dtype=np.float64)
-    return float(summed), int(counted.sum())
+def mean_nats(model: keras.Model, batches: Batches) -> float:
+    """Mean negative log-likelihood of the targets' subwords, without smoothing."""
+    nats, count = 0.0, 0
+    for step in range(batches.steps_per_epoch):
+        inputs, targets = batches.batch(step)
+        logits = model.predict_on_batch(inputs)  # (batch, time, vocabulary)
+        found = keras.losses.sparse_categorical_crossentropy(
+            targets, logits, from_logits=True
+        )
+        counted = targets != PAD
+        found = ops.convert_to_numpy(found)[counted]
+        nats += float(found.sum(dtype=np.float64))
+        count += int(counted.sum())
+    return nats / count

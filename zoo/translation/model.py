@@ -16,7 +16,7 @@ from keras import ops
 
 import keras_gru
 from zoo.translation.config import Config
-from zoo.translation.subwords import PAD
+from zoo.translation.subwords import NEVER, PAD
 
 
 @keras.saving.register_keras_serializable(package="keras_gru")
@@ -82,6 +82,13 @@ class Attention(keras.layers.Layer):
     computed once a sentence and scores scaled.
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True  # its mask is an argument like any other
+
+    def compute_mask(self, *arguments: Any, **keywords: Any) -> None:
+        return None
+
     def call(self, queries: Any, keys: Any, memory: Any, mask: Any) -> Any:
         scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
         scores = scores * keys.shape[-1] ** -0.5  # (batch, target, source)
@@ -106,53 +113,88 @@ class Memory:
     mask: Any
 
 
+@dataclass(frozen=True)
 class Layers:
-    """The layers of one translation model, under their names."""
+    """The layers of one translation model; two models made of them share weights.
 
-    def __init__(self, config: Config, seed: int) -> None:
+    Attributes:
+        config: their shapes.
+        seed: decides the dropout masks.
+        embedding, encoders, bridges, keys, decoders, attention, combined: see `build`.
+    """
+
+    config: Config
+    seed: int
+    embedding: SharedEmbedding
+    encoders: list[keras_gru.Bidirectional]
+    bridges: list[keras.layers.Dense]
+    keys: keras.layers.Dense
+    decoders: list[keras_gru.GRU]
+    attention: Attention
+    combined: keras.layers.Dense
+
+    @classmethod
+    def new(cls, config: Config, seed: int) -> Layers:
+        """Layers with new weights."""
         convention = keras_gru.VARIANTS[config.variant]
-        self.embedding = SharedEmbedding(
-            config.vocabulary_size, config.embedding_units, name="embedding"
-        )
-        self.encoders = [
-            keras_gru.Bidirectional(
-                keras_gru.GRU(
-                    config.encoder_units, return_sequences=True, **convention
-                ),
-                name=f"encoder_{index}",
+        units = config.decoder_units
+
+        def encoder(name: str) -> keras_gru.Bidirectional:
+            gru = keras_gru.GRU(
+                config.encoder_units, return_sequences=True, name="gru", **convention
             )
-            for index in range(1, config.encoder_layers + 1)
-        ]
-        self.bridges = [
-            keras.layers.Dense(
-                config.decoder_units, activation="tanh", name=f"bridge_{index}"
-            )
-            for index in range(1, config.decoder_layers + 1)
-        ]
-        self.keys = keras.layers.Dense(
-            config.decoder_units, use_bias=False, name="keys"
-        )
-        self.decoders = [
-            keras_gru.GRU(
-                config.decoder_units,
+            return keras_gru.Bidirectional(gru, name=name)
+
+        def decoder(name: str) -> keras_gru.GRU:
+            return keras_gru.GRU(
+                units,
                 return_sequences=True,
                 return_state=True,
-                name=f"decoder_{index}",
+                name=name,
                 **convention,
             )
-            for index in range(1, config.decoder_layers + 1)
-        ]
-        self.attention = Attention(name="attention")
-        self.combined = keras.layers.Dense(
-            config.embedding_units, activation="tanh", name="combined"
+
+        decoder_places = range(1, config.decoder_layers + 1)
+        return cls(
+            config,
+            seed,
+            SharedEmbedding(
+                config.vocabulary_size, config.embedding_units, name="embedding"
+            ),
+            [encoder(f"encoder_{i}") for i in range(1, config.encoder_layers + 1)],
+            [
+                keras.layers.Dense(units, activation="tanh", name=f"bridge_{i}")
+                for i in decoder_places
+            ],
+            keras.layers.Dense(units, use_bias=False, name="keys"),
+            [decoder(f"decoder_{i}") for i in decoder_places],
+            Attention(name="attention"),
+            keras.layers.Dense(
+                config.embedding_units, activation="tanh", name="combined"
+            ),
         )
-        self.config = config
-        self._seed = seed
+
+    @classmethod
+    def of(cls, model: keras.Model, config: Config) -> Layers:
+        """The layers of a model that `build` made."""
+        find = model.get_layer
+        decoder_places = range(1, config.decoder_layers + 1)
+        return cls(
+            config,
+            0,
+            find("embedding"),
+            [find(f"encoder_{i}") for i in range(1, config.encoder_layers + 1)],
+            [find(f"bridge_{i}") for i in decoder_places],
+            find("keys"),
+            [find(f"decoder_{i}") for i in decoder_places],
+            find("attention"),
+            find("combined"),
+        )
 
     def dropout(self, name: str) -> keras.layers.Dropout:
         # Seeded, for on torch an unseeded mask comes from a generator that belongs to
         # the process and not to the model: no checkpoint could hold it.
-        drawn = np.random.default_rng([self._seed, *name.encode()]).integers(2**31)
+        drawn = np.random.default_rng([self.seed, *name.encode()]).integers(2**31)
         return keras.layers.Dropout(
             self.config.dropout, seed=int(drawn), name=f"dropout_{name}"
         )
@@ -224,7 +266,7 @@ def build(config: Config, seed: int = 0) -> keras.Model:
         >>> build(Config(vocabulary_size=50)).output_shape
         (None, None, 50)
     """
-    return training_model(Layers(config, seed))
+    return training_model(Layers.new(config, seed))
 
 
 def training_model(layers: Layers) -> keras.Model:
@@ -267,9 +309,10 @@ def step_model(layers: Layers, hypotheses: int) -> keras.Model:
 
     Returns:
         A model of (tokens (batch, hypotheses), values, keys, mask, *states), each
-        state (batch, hypotheses, decoder_units): the log-probabilities (batch,
-        hypotheses, vocabulary) of the next subword, the attention's weights (batch,
-        hypotheses, source) and the next states.
+        state (batch, hypotheses, decoder_units). It gives the log-probabilities and
+        the ids of the 2 · hypotheses most probable next subwords (batch, hypotheses,
+        subwords), the attention's weights (batch, hypotheses, source) and the next
+        states. What is no part of a translation has log-probability −1e9.
     """
     config = layers.config
     units = config.decoder_units
@@ -292,9 +335,14 @@ def step_model(layers: Layers, hypotheses: int) -> keras.Model:
     combined, others, weights = layers.read(
         hidden, states[1:], Memory(values, keys, mask), one_step
     )
-    scores = ops.log_softmax(layers.embedding(combined, reverse=True))
+    never = np.zeros(config.vocabulary_size, dtype="float32")
+    never[list(NEVER)] = -1e9
+    logits = layers.embedding(combined, reverse=True)
+    best, ids = ops.top_k(
+        ops.log_softmax(logits) + never, min(2 * hypotheses, config.vocabulary_size)
+    )
     return keras.Model(
         (tokens, values, keys, mask, *states),
-        (scores, weights, first, *others),
+        (best, ids, weights, first, *others),
         name="step",
     )

@@ -9,11 +9,33 @@ from __future__ import annotations
 
 import numpy as np
 
-EN_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen "
-    "fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
-EN_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+# fmt: off
+EN_SMALL = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen",
+    "seventeen", "eighteen", "nineteen",
+]
+EN_TENS = [
+    "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+]
+EN_MONTHS = [
+    "January", "February", "March", "April", "May", "June", "July", "August",
+    "September", "October", "November", "December",
+]
+DE_SMALL = [
+    "null", "ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht",
+    "neun", "zehn", "elf", "zwölf", "dreizehn", "vierzehn", "fünfzehn", "sechzehn",
+    "siebzehn", "achtzehn", "neunzehn",
+]
+DE_TENS = [
+    "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig",
+    "neunzig",
+]
+DE_MONTHS = [
+    "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August",
+    "September", "Oktober", "November", "Dezember",
+]
+# fmt: on
 EN_ORDINALS = {
     "one": "first",
     "two": "second",
@@ -23,20 +45,7 @@ EN_ORDINALS = {
     "nine": "ninth",
     "twelve": "twelfth",
 }
-EN_MONTHS = (
-    "January February March April May June July August September October November "
-    "December"
-).split()
-
-DE_SMALL = (
-    "null ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn "
-    "vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn"
-).split()
-DE_TENS = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
 DE_ORDINALS = {1: "erst", 3: "dritt", 7: "siebt", 8: "acht"}
-DE_MONTHS = (
-    "Januar Februar März April Mai Juni Juli August September Oktober November Dezember"
-).split()
 
 Pair = tuple[str, str]
 
@@ -105,8 +114,8 @@ def cardinal(number: int) -> Pair:
 
 def date(day: int, month: int, year: int) -> Pair:
     """
-    >>> date(3, 5, 1984)
-    ('May the third, nineteen eighty-four', 'der dritte Mai neunzehnhundertvierundachtzig')
+    >>> date(3, 5, 1911)
+    ('May the third, nineteen eleven', 'der dritte Mai neunzehnhundertelf')
     """
     century, rest = divmod(year, 100)
     spoken = f"{english(century)} {english(rest) if rest else 'hundred'}"
@@ -135,9 +144,13 @@ def time(hour: int, minute: int) -> Pair:
         source = f"{names.get(minute) or english(minute)} past {english(hour)}"
     else:
         left = 60 - minute
-        source = f"{'a quarter' if left == 15 else english(left)} to {english(following)}"
-    if minute in (15, 45):
-        target = f"Viertel {f'nach {german(hour)}' if minute == 15 else f'vor {german(following)}'}"
+        source = (
+            f"{'a quarter' if left == 15 else english(left)} to {english(following)}"
+        )
+    if minute == 15:
+        target = f"Viertel nach {german(hour)}"
+    elif minute == 45:
+        target = f"Viertel vor {german(following)}"
     elif minute < 25:
         target = f"{german(minute)} nach {german(hour)}"
     elif minute > 35:

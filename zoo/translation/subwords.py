@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PAD, BOS, EOS, HIDDEN = range(4)
+# No part of a translation.
+NEVER = (PAD, BOS, HIDDEN)
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<hidden>")
 
 
