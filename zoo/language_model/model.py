@@ -1,6 +1,10 @@
-"""Characters -> embedding -> GRU layers -> logits of the next character."""
+"""Characters or pieces -> embedding -> GRU layers -> logits of the next one."""
 
 from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -9,8 +13,15 @@ import keras_gru
 from zoo.language_model.config import Config
 from zoo.training import values_of
 
+Recurrent = Callable[[int, int, bool], keras.layers.Layer]
 
-def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras.Model:
+
+def build(
+    config: Config,
+    batch_size: int | None = None,
+    seed: int = 0,
+    recurrent: Recurrent | None = None,
+) -> keras.Model:
     """Build the model: characters (batch, time) -> logits (batch, time, vocabulary).
 
     .. code-block:: text
@@ -19,11 +30,15 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
         h_t = dropout(GRU(h_{t-1}, e_t))           (batch, time, units), each layer
         logits_t = V h_t + b                       (batch, time, vocabulary)
 
+    With `config.tied`, logits_t = E (P h_t + p), and what the first layer reads is
+    √embedding_units E[c_t], since E begins so much smaller.
+
     Args:
         config: shapes and rates; `vocabulary_size` must be set.
         batch_size: streams read side by side. The state is then carried from call to
             call until `reset_carried_state`. None: no carried state, any batch.
         seed: decides the dropout masks.
+        recurrent: (index, units, stateful) -> a layer in the place of a GRU.
 
     Raises:
         ValueError: `vocabulary_size` is not set.
@@ -36,35 +51,52 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
     if config.vocabulary_size < 1:
         raise ValueError(
             f"config.vocabulary_size={config.vocabulary_size}; expected the number of "
-            f"characters in the data's vocabulary"
+            f"pieces in the data's vocabulary"
         )
     characters = keras.Input(
         shape=(None,), batch_size=batch_size, dtype="int32", name="characters"
     )
-    sequences = keras.layers.Embedding(
+    kind = keras.layers.ReversibleEmbedding if config.tied else keras.layers.Embedding
+    embedding = kind(
         config.vocabulary_size,
         config.embedding_units,
-        embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
+        embeddings_initializer=keras.initializers.RandomNormal(
+            stddev=config.embedding_units**-0.5 if config.tied else 1.0
+        ),
         name="embedding",
-    )(characters)  # (batch, time, embedding_units)
+    )
+    sequences = embedding(characters)  # (batch, time, embedding_units)
+    if config.tied:
+        scale = math.sqrt(config.embedding_units)
+        sequences = keras.layers.Rescaling(scale, name="scaled")(sequences)
     sequences = _dropout(config, seed, 0)(sequences)
     for index in range(1, config.layers + 1):
-        sequences = keras_gru.GRU(
-            config.units,
-            return_sequences=True,
-            stateful=batch_size is not None,
-            name=f"gru_{index}",
-            **keras_gru.VARIANTS[config.variant],
-        )(sequences)  # (batch, time, units)
+        layer = recurrent or functools.partial(_gru, config.variant)
+        sequences = layer(index, config.units, batch_size is not None)(sequences)
         sequences = _dropout(config, seed, index)(sequences)
-    logits = keras.layers.Dense(config.vocabulary_size, name="logits")(sequences)
+    if config.tied:
+        projection = keras.layers.Dense(config.embedding_units, name="projection")
+        logits = embedding(projection(sequences), reverse=True)
+    else:
+        logits = keras.layers.Dense(config.vocabulary_size, name="logits")(sequences)
     return keras.Model(characters, logits, name="language_model")
 
 
+def _gru(variant: str, index: int, units: int, stateful: bool) -> keras_gru.GRU:
+    """GRU layer `index` of the stack: (batch, time, units)."""
+    return keras_gru.GRU(
+        units,
+        return_sequences=True,
+        stateful=stateful,
+        name=f"gru_{index}",
+        **keras_gru.VARIANTS[variant],
+    )
+
+
 def reset_carried_state(model: keras.Model) -> None:
-    """Zero the state that each GRU layer carries: a new text begins."""
+    """Zero the state that each recurrent layer carries: a new text begins."""
     for layer in model.layers:
-        if isinstance(layer, keras_gru.GRU) and layer.stateful:
+        if getattr(layer, "stateful", False):
             layer.reset_state()
 
 
@@ -80,4 +112,5 @@ def _dropout(config: Config, seed: int, index: int) -> keras.layers.Dropout:
     # Seeded, for on torch an unseeded mask comes from a generator that belongs to the
     # process and not to the model: no checkpoint could hold it.
     drawn = int(np.random.default_rng([seed, index]).integers(2**31))
-    return keras.layers.Dropout(config.dropout, seed=drawn, name=f"dropout_{index}")
+    rate = config.dropouts[index]
+    return keras.layers.Dropout(rate, seed=drawn, name=f"dropout_{index}")
