@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -17,11 +17,14 @@ from zoo.options import (
     backend_option,
     common_settings,
     given,
+    json_option,
+    print_json,
     run_argument,
     run_training,
     training_options,
 )
 from zoo.programs import Card
+from zoo.trained import open_trained
 from zoo.translation.config import SIZES, parameters
 from zoo.translation.data import (
     DATASETS,
@@ -136,7 +139,7 @@ def train(
 )
 @beam_option
 @length_penalty_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @backend_option
 def evaluate(
     run: str,
@@ -147,7 +150,6 @@ def evaluate(
     backend: str | None,
 ) -> None:
     """Measure BLEU and chrF of a model's translations."""
-    from zoo.trained import open_trained
     from zoo.translation.train import PROGRAM
 
     trained = open_trained(PROGRAM, run)
@@ -156,7 +158,7 @@ def evaluate(
         trained, split=split, beam=beam, length_penalty=length_penalty
     )
     if as_json:
-        print(json.dumps(figures))
+        print_json(figures)
         return
     print(
         f"{figures['dataset']} {figures['split']}: BLEU {figures['bleu']:.2f}, "
@@ -175,9 +177,7 @@ def evaluate(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw what each subword of the first translation looked at, as a PNG.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object: all translations."
-)
+@json_option
 @backend_option
 def predict(
     run: str,
@@ -188,7 +188,6 @@ def predict(
     backend: str | None,
 ) -> None:
     """Translate standard input, line by line."""
-    from zoo.trained import open_trained
     from zoo.translation.train import PROGRAM
 
     trained = open_trained(PROGRAM, run)
@@ -197,30 +196,33 @@ def predict(
     from zoo.translation.use import translator
 
     translate = translator(trained, beam, length_penalty)
+    begun = time.perf_counter()
+    found: list[dict[str, Any]] = []
     lines = _lines()
-    translations = []
     # On a terminal each line is answered at once.
-    at_once = 1 if sys.stdin.isatty() else LINES_AT_ONCE
-    while batch := list(islice(lines, at_once)):
+    while batch := list(islice(lines, 1 if sys.stdin.isatty() else LINES_AT_ONCE)):
         made = translate(batch)
-        if attention is not None:
-            shown = next((each for each in made if each.text), None)
-            if shown is not None:
-                draw(shown, attention)
-                attention = None
-        if as_json:
-            translations += [
-                {"source": each.source, "translation": each.text, "score": each.score}
-                for each in made
-            ]
-            continue
+        shown = next((each for each in made if each.pieces), None)
+        if attention is not None and shown is not None:
+            draw(shown, attention)
+            attention = None  # drawn
         for each in made:
-            print(each.text)
+            if as_json:
+                found.append(
+                    {
+                        "source": each.source,
+                        "translation": each.text,
+                        "score": each.score,
+                    }
+                )
+            else:
+                print(each.text)
         sys.stdout.flush()
     if attention is not None:
         raise ZooError(f"--attention {attention}: standard input has no sentence")
     if as_json:
-        print(json.dumps({"translations": translations}, ensure_ascii=False))
+        seconds = round(time.perf_counter() - begun, 3)
+        print_json({"translations": found, "beam": beam, "seconds": seconds})
 
 
 def _lines() -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from zoo.objective import Objective
 from zoo.program import Program
 from zoo.program import Settings as CommonSettings
 from zoo.program import Setup as AnySetup
+from zoo.trained import Trained as AnyTrained
 from zoo.training import Task
 from zoo.translation import data
 from zoo.translation.batches import Batches
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.runs import RunFolder
-    from zoo.trained import Trained
     from zoo.training import Progress
 
 SAMPLES = 10
@@ -53,6 +53,7 @@ class Settings(CommonSettings):
 
 
 Setup = AnySetup[Settings, Config, data.Corpus]
+Trained = AnyTrained[Settings, Config, data.Corpus]
 
 
 class Translate(Program[Settings, Config, data.Corpus]):
@@ -135,22 +136,17 @@ class Translate(Program[Settings, Config, data.Corpus]):
         print("\n" + "\n".join(samples))
         return {}
 
-    def evaluate(
-        self, trained: Trained[Settings, Config, data.Corpus], **options: Any
-    ) -> dict[str, Any]:
-        """BLEU, chrF and accuracy on a split; see `zoo.translation.use.evaluate`."""
+    def evaluate(self, trained: Trained, **options: Any) -> dict[str, Any]:
+        """BLEU, chrF and accuracy; see `zoo.translation.use.evaluate`."""
         from zoo.translation.use import evaluate
 
         return evaluate(trained, **options)
 
-    def predictor(
-        self, trained: Trained[Settings, Config, data.Corpus]
-    ) -> Callable[[Sequence[str]], list[str]]:
-        """A function of sentences that returns their translations."""
-        from zoo.translation.use import translator
+    def predictor(self, trained: Trained) -> Callable[..., Any]:
+        """See `zoo.translation.use.Sentences`."""
+        from zoo.translation.use import Sentences
 
-        translate = translator(trained)
-        return lambda sentences: [made.text for made in translate(sentences)]
+        return Sentences(trained)
 
 
 PROGRAM = Translate()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from zoo.trained import Trained
-from zoo.translation import data, metrics
-from zoo.translation.config import Config
-from zoo.translation.train import Settings, subwords_of
+from zoo.translation import metrics
+from zoo.translation.train import Trained, subwords_of
 from zoo.translation.translate import BEAM, Translator
-
-TrainedTranslation = Trained[Settings, Config, data.Corpus]
 
 
 def translator(
-    trained: TrainedTranslation, beam: int = BEAM, length_penalty: float = 1.0
+    trained: Trained, beam: int = BEAM, length_penalty: float = 1.0
 ) -> Translator:
     """What translates with a run's best weights.
 
@@ -32,7 +29,7 @@ def translator(
 
 
 def evaluate(
-    trained: TrainedTranslation,
+    trained: Trained,
     *,
     split: str = "test",
     beam: int = BEAM,
@@ -62,3 +59,21 @@ def evaluate(
         "sentences": len(pairs),
         "seconds": round(time.perf_counter() - begun, 3),
     }
+
+
+class Sentences:
+    """Translates sentences with a run's best weights, by beam search.
+
+    Example:
+        >>> translation = zoo.load("multi30k-en-de")  # doctest: +SKIP
+        >>> translation.predict(["Two dogs are playing."])  # doctest: +SKIP
+    """
+
+    def __init__(self, trained: Trained) -> None:
+        self._translate = translator(trained)
+
+    def __call__(self, sentences: str | Sequence[str]) -> list[str]:
+        """The translation of each sentence; of one string, a list of one."""
+        if isinstance(sentences, str):
+            sentences = [sentences]
+        return [made.text for made in self._translate(sentences)]
