@@ -1,0 +1,193 @@
+"""Greedy and beam search: NumPy chooses, a compiled step of the decoder computes.
+
+The encoder reads a batch of sentences once. Each further step computes one subword for
+every hypothesis from the states that were carried on: nothing is computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from zoo.translation.subwords import BOS, EOS, PAD
+
+State = list[np.ndarray]
+
+
+class Decoder(Protocol):
+    """What the search asks: a step for `hypotheses` hypotheses of each sentence."""
+
+    hypotheses: int
+
+    def start(self, source: np.ndarray) -> tuple[Any, State]:
+        """Source (batch, source) -> memory, states (batch, hypotheses, units)."""
+
+    def step(
+        self, tokens: np.ndarray, memory: Any, states: State
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, State]:
+        """One subword further.
+
+        Args:
+            tokens: the last of each hypothesis, (batch, hypotheses).
+            memory: as `start` gave it.
+            states: each (batch, hypotheses, units).
+
+        Returns:
+            Log-probabilities and ids of the most probable next subwords, at least
+            2 · hypotheses of them where the vocabulary has as many, (batch,
+            hypotheses, subwords); the attention's weights (batch, hypotheses,
+            source); the next states.
+        """
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A finished translation.
+
+    Attributes:
+        ids: its subwords, without the end of the sentence.
+        score: log-probability divided by length ** length_penalty.
+        attention: (subwords, the end's included, source): what each looked at.
+    """
+
+    ids: list[int]
+    score: float
+    attention: np.ndarray
+
+
+@dataclass
+class _Trace:
+    """What was chosen at each step, so that a hypothesis can be read back."""
+
+    tokens: list[np.ndarray] = field(default_factory=list)  # (batch, hypotheses)
+    parents: list[np.ndarray] = field(default_factory=list)  # (batch, hypotheses)
+    attention: list[np.ndarray] = field(default_factory=list)  # (…, source)
+
+    def read(self, row: int, place: int, steps: int) -> tuple[list[int], list[Any]]:
+        """Subwords and attention of a hypothesis that stood at `place` then."""
+        ids: list[int] = []
+        attention: list[Any] = []
+        for step in range(steps - 1, -1, -1):
+            ids.append(int(self.tokens[step][row, place]))
+            place = int(self.parents[step][row, place])
+            attention.append(self.attention[step][row, place])
+        return ids[::-1], attention[::-1]
+
+
+def beam_search(
+    decoder: Decoder,
+    source: np.ndarray,
+    limits: Sequence[int],
+    length_penalty: float = 1.0,
+) -> list[Hypothesis]:
+    """The best translation that a beam finds for each sentence of a batch.
+
+    At each step the hypotheses of a sentence are extended by every subword, and the
+    `decoder.hypotheses` most probable extensions that are not ended go on. One that is
+    ended and among the most probable is finished, with the score
+
+        log p(y | x) / |y| ** length_penalty        |y| counts the end
+
+    A sentence is done once as many are finished as go on. One hypothesis is greedy
+    search.
+
+    Args:
+        decoder: computes the steps.
+        source: ids (batch, source), padded.
+        limits: most subwords of each sentence's translation, the end not counted.
+        length_penalty: 0 favours short translations, 1 takes the mean.
+
+    Returns:
+        One hypothesis a row. Where none was ended within the limit, the most probable
+        of those that go on.
+    """
+    beam = decoder.hypotheses
+    rows = len(source)
+    memory, states = decoder.start(source)
+    tokens = np.full((rows, beam), BOS, dtype=np.int32)
+    # All hypotheses are the same at first: one of them counts.
+    scores = np.full((rows, beam), -np.inf)
+    scores[:, 0] = 0.0
+    trace = _Trace()
+    finished: list[list[Hypothesis]] = [[] for _ in range(rows)]
+    active = [limit > 0 for limit in limits]
+    for step in range(max(limits) + 1):
+        best, ids, attention, states = decoder.step(tokens, memory, states)
+        ranked, parents, chosen = _extensions(scores, best, ids, 2 * beam)
+        trace.attention.append(attention)
+        next_scores = np.full((rows, beam), -np.inf)
+        next_parents = np.zeros((rows, beam), dtype=np.intp)
+        tokens = np.full((rows, beam), PAD, dtype=np.int32)
+        for row in range(rows):
+            if not active[row]:
+                continue
+            place = 0
+            for rank in range(ranked.shape[1]):
+                score, parent = float(ranked[row, rank]), int(parents[row, rank])
+                if place == beam or score == -np.inf:
+                    break
+                if chosen[row, rank] == EOS:
+                    if rank < beam:
+                        finished[row].append(
+                            _hypothesis(trace, row, parent, step, score, length_penalty)
+                        )
+                    continue
+                next_scores[row, place] = score
+                next_parents[row, place] = parent
+                tokens[row, place] = chosen[row, rank]
+                place += 1
+            if len(finished[row]) >= beam or place == 0:
+                active[row] = False
+            elif step >= limits[row]:
+                active[row] = False
+                if not finished[row]:
+                    finished[row].append(
+                        _hypothesis(
+                            trace, row, 0, step, float(scores[row, 0]), length_penalty
+                        )
+                    )
+        if not any(active):
+            break
+        scores = next_scores
+        trace.tokens.append(tokens)
+        trace.parents.append(next_parents)
+        states = [_reordered(state, next_parents) for state in states]
+    empty = Hypothesis([], 0.0, np.zeros((1, source.shape[1])))
+    return [max(found, key=lambda h: h.score, default=empty) for found in finished]
+
+
+def _extensions(
+    scores: np.ndarray, log_probabilities: np.ndarray, ids: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The `count` best extensions of each sentence: scores, hypotheses, subwords.
+
+    Each of the three is (batch, count), the best first, the first of equals first.
+    """
+    rows, _, subwords = ids.shape
+    extended = (scores[:, :, None] + log_probabilities).reshape(rows, -1)
+    order = np.argsort(-extended, axis=1, kind="stable")[:, :count]
+    values = np.take_along_axis(extended, order, axis=1)
+    chosen = np.take_along_axis(ids.reshape(rows, -1), order, axis=1)
+    return values, order // subwords, chosen
+
+
+def _hypothesis(
+    trace: _Trace,
+    row: int,
+    place: int,
+    step: int,
+    score: float,
+    length_penalty: float,
+) -> Hypothesis:
+    """The hypothesis at `place`, ended at `step`, whose score is its log p."""
+    ids, attention = trace.read(row, place, step)
+    attention.append(trace.attention[step][row, place])
+    return Hypothesis(ids, score / (step + 1) ** length_penalty, np.stack(attention))
+
+
+def _reordered(state: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """States (batch, hypotheses, units) of the hypotheses that were extended."""
+    return np.take_along_axis(state, parents[:, :, None], axis=1)

@@ -1,0 +1,61 @@
+"""What to search for a translation model, in the terms of the tuning playbook.
+
+Scientific hyperparameters are what a study asks about; nuisance hyperparameters must be
+tuned for each of them, or the comparison is unfair; fixed ones stay, and a conclusion
+holds for their values only.
+
+Example:
+    >>> import keras_tuner
+    >>> search_space(keras_tuner.HyperParameters(), "small").variant
+    'keras'
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zoo.translation.config import SIZES, Config
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+SCIENTIFIC = ("variant", "decoder_layers", "decoder_units")
+NUISANCE = ("learning_rate", "dropout", "word_dropout", "label_smoothing")
+# The names of the four conventions that differ.
+VARIANTS = ("keras", "cho2014", "chung2014", "replace_after")
+
+
+def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
+    """Draw a configuration.
+
+    Args:
+        hp: a `keras_tuner.HyperParameters`; its values are taken, or its defaults,
+            which are those of `size`.
+        size: a name in `SIZES`; all that is not drawn is fixed to its values.
+
+    Returns:
+        The configuration; the data may give fewer subwords than it allows.
+    """
+    fixed = SIZES[size]
+    units = fixed.decoder_units
+    scientific = {
+        "variant": hp.Choice("variant", list(VARIANTS), default=fixed.variant),
+        "decoder_layers": hp.Choice(
+            "decoder_layers", [1, 2], default=fixed.decoder_layers
+        ),
+        "decoder_units": hp.Choice(
+            "decoder_units", [units // 2, units, 2 * units], default=units
+        ),
+    }
+    nuisance = {
+        "learning_rate": hp.Float(
+            "learning_rate", 5e-4, 1e-2, sampling="log", default=fixed.learning_rate
+        ),
+        "dropout": hp.Float("dropout", 0.0, 0.5, default=fixed.dropout),
+        "word_dropout": hp.Float("word_dropout", 0.0, 0.2, default=fixed.word_dropout),
+        "label_smoothing": hp.Float(
+            "label_smoothing", 0.0, 0.2, default=fixed.label_smoothing
+        ),
+    }
+    return replace(fixed, **scientific, **nuisance)

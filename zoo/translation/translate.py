@@ -1,0 +1,142 @@
+"""A trained model in use: sentences in, sentences out, in batches of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo.translation.batches import padded
+from zoo.translation.config import Config
+from zoo.translation.decoding import Hypothesis, State, beam_search
+from zoo.translation.model import Layers, encoder_model, step_model
+from zoo.translation.subwords import EOS, Subwords
+
+BEAM = 5
+# A translation has at most LONGEST_RATIO times the subwords of its source and
+# LONGEST_EXTRA more: where the end does not come, the search ends.
+LONGEST_RATIO = 2
+LONGEST_EXTRA = 10
+BATCH_ROWS = 32
+PAD_TO = 8
+
+
+class CompiledDecoder:
+    """Encoder and step of a model, each compiled (`zoo.translation.decoding.Decoder`).
+
+    Args:
+        model: from `zoo.translation.model.build`; its weights are shared.
+        config: of that model.
+        hypotheses: hypotheses of a sentence.
+    """
+
+    def __init__(self, model: keras.Model, config: Config, hypotheses: int) -> None:
+        layers = Layers.of(model, config)
+        self.hypotheses = hypotheses
+        self._encoder = encoder_model(layers)
+        self._step = step_model(layers, hypotheses)
+
+    def start(self, source: np.ndarray) -> tuple[Any, State]:
+        values, keys, mask, *states = self._encoder.predict_on_batch(source)
+        memory = (values, keys, mask)
+        return memory, [
+            np.repeat(state[:, None, :], self.hypotheses, axis=1) for state in states
+        ]
+
+    def step(
+        self, tokens: np.ndarray, memory: Any, states: State
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, State]:
+        best, ids, attention, *states = self._step.predict_on_batch(
+            (tokens, *memory, *states)
+        )
+        return best, ids, attention, states
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One sentence and what the model made of it.
+
+    Attributes:
+        source: the sentence.
+        text: its translation.
+        score: mean log-probability of a subword (with `length_penalty` 1).
+        source_pieces: its subwords and the end, as the model read them.
+        pieces: the translation's subwords and the end.
+        attention: (pieces, source_pieces), each row sums to 1.
+    """
+
+    source: str
+    text: str
+    score: float
+    source_pieces: list[str]
+    pieces: list[str]
+    attention: np.ndarray
+
+
+class Translator:
+    """Translates sentences with a trained model.
+
+    Args:
+        model: from `zoo.translation.model.build`.
+        config: of that model.
+        subwords: its vocabulary.
+        beam: hypotheses of a sentence; 1 is greedy search.
+        length_penalty: see `zoo.translation.decoding.beam_search`.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        config: Config,
+        subwords: Subwords,
+        beam: int = BEAM,
+        length_penalty: float = 1.0,
+    ) -> None:
+        self.subwords = subwords
+        self.length_penalty = length_penalty
+        self.decoder = CompiledDecoder(model, config, beam)
+
+    def __call__(self, sentences: Sequence[str]) -> list[Translation]:
+        """Translate sentences; an empty one stays empty."""
+        encoded = self.subwords.encode(sentences)
+        hypotheses = self.search([ids for ids in encoded if ids])
+        found = iter(hypotheses)
+        return [
+            self._translation(sentence, ids, next(found))
+            if ids
+            else Translation(sentence, "", 0.0, [], [], np.zeros((0, 0)))
+            for sentence, ids in zip(sentences, encoded, strict=True)
+        ]
+
+    def search(self, sources: Sequence[Sequence[int]]) -> list[Hypothesis]:
+        """The best hypothesis for each source, ids without the end, none empty."""
+        order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
+        found: dict[int, Hypothesis] = {}
+        # Few shapes, each compiled once: rows are a full batch, or a power of two
+        # where there are fewer sentences.
+        rows = min(BATCH_ROWS, 1 << max(len(sources) - 1, 0).bit_length())
+        for start in range(0, len(order), BATCH_ROWS):
+            members = order[start : start + BATCH_ROWS]
+            source = padded([[*sources[i], EOS] for i in members], PAD_TO, rows)
+            limits = [LONGEST_RATIO * len(sources[i]) + LONGEST_EXTRA for i in members]
+            limits += [0] * (len(source) - len(members))
+            hypotheses = beam_search(
+                self.decoder, source, limits, length_penalty=self.length_penalty
+            )
+            found.update(zip(members, hypotheses, strict=False))
+        return [found[index] for index in range(len(sources))]
+
+    def _translation(
+        self, sentence: str, ids: list[int], hypothesis: Hypothesis
+    ) -> Translation:
+        return Translation(
+            sentence,
+            self.subwords.decode(hypothesis.ids),
+            hypothesis.score,
+            self.subwords.pieces([*ids, EOS]),
+            self.subwords.pieces([*hypothesis.ids, EOS]),
+            hypothesis.attention[:, : len(ids) + 1],
+        )
