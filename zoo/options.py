@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from zoo.backend import BACKENDS
+from zoo.backend import BACKENDS, chosen
+
+if TYPE_CHECKING:
+    from zoo.program import Program, Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -93,11 +98,62 @@ def training_options(
     return add
 
 
-def given(context: click.Context, *names: str) -> dict[str, Any]:
+def common_settings(
+    options: dict[str, Any], sizes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The fields of `zoo.program.Settings`, out of what `training_options` add.
+
+    Args:
+        options: the command's keyword arguments.
+        sizes: the program's `SIZES`; a size has the epochs that are not given.
+    """
+    return {
+        "size": options["size"],
+        "dataset": options["dataset"],
+        "variant": options["variant"],
+        "seed": options["seed"],
+        "epochs": options["epochs"] or sizes[options["size"]].epochs,
+        "backend": chosen(options["backend"]),
+    }
+
+
+def run_training(
+    context: click.Context,
+    program: Program[Any, Any, Any],
+    settings: Settings,
+    options: dict[str, Any],
+    *,
+    together: Collection[str] = (),
+) -> None:
+    """Start or resume what a `train` command describes.
+
+    Args:
+        context: of the command; it knows which options were typed.
+        program: what to train.
+        settings: made of `common_settings` and the program's own options.
+        options: what `training_options` add.
+        together: settings that are decided by each other, such as a dataset and a
+            file in its place: where one was typed, all count as typed.
+    """
+    from zoo import session
+
+    typed = given(context, *(field.name for field in fields(settings)))
+    if typed & set(together):
+        typed |= set(together)
+    # KERAS_BACKEND is a choice of the user's as much as --backend is.
+    if options["backend"] or os.environ.get("KERAS_BACKEND"):
+        typed.add("backend")
+    session.train(
+        program,
+        settings,
+        session.Bookkeeping(options["checkpoint_seconds"], options["record"]),
+        out=options["out"],
+        resume=options["resume"],
+        typed=typed,
+    )
+
+
+def given(context: click.Context, *names: str) -> set[str]:
     """The options that were typed, not those that hold their default."""
     typed = click.core.ParameterSource.COMMANDLINE
-    return {
-        name: context.params[name]
-        for name in names
-        if context.get_parameter_source(name) is typed
-    }
+    return {name for name in names if context.get_parameter_source(name) is typed}

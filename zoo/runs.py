@@ -22,7 +22,7 @@ from typing import Any
 from zoo.errors import ZooError
 from zoo.files import remove_partial, write_text
 
-ROW_FIELDS = (
+FIELDS = (
     "started",
     "program",
     "status",
@@ -38,10 +38,7 @@ ROW_FIELDS = (
     "parameters",
     "steps",
     "seconds",
-    "train_nats",
-    "validation_nats",
-    "bits_per_char",
-    "error",
+    "train_loss",
 )
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -171,26 +168,34 @@ def differing(
     return lines
 
 
-def append_row(table: Path, row: Mapping[str, Any]) -> None:
+def fields(columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a program's table: those of all programs, its own, the error."""
+    return (*FIELDS, *columns, "error")
+
+
+def append_row(table: Path, row: Mapping[str, Any], columns: Sequence[str]) -> None:
     """Append one row to a table of runs, with the head line where it is new.
+
+    Args:
+        table: the CSV.
+        row: what has no column is left out.
+        columns: the program's own.
 
     Raises:
         ZooError: the table has other columns.
     """
-    unknown = set(row) - set(ROW_FIELDS)
-    if unknown:
-        raise KeyError(f"row has unknown fields {sorted(unknown)}")
+    names = fields(columns)
     new = not table.is_file() or table.stat().st_size == 0
     if not new:
         with table.open(encoding="utf-8", newline="") as file:
             head = next(csv.reader(file), [])
-        if tuple(head) != ROW_FIELDS:
+        if tuple(head) != names:
             raise ZooError(f"{table} has other columns than a table of runs: {head}")
     with table.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ROW_FIELDS, lineterminator="\n")
+        writer = csv.DictWriter(file, names, lineterminator="\n")
         if new:
             writer.writeheader()
-        writer.writerow({name: row.get(name, "") for name in ROW_FIELDS})
+        writer.writerow({name: row.get(name, "") for name in names})
 
 
 def checkout_table(program: str) -> Path:

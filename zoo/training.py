@@ -11,48 +11,71 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from zoo import checkpoint as checkpoints
 from zoo.checkpoint import Checkpoint, DamagedCheckpoint
 from zoo.errors import TrainingFailed, ZooError
+from zoo.objective import Objective
 from zoo.runs import RunFolder
 
 if TYPE_CHECKING:
     import keras
 
+Arrays: TypeAlias = "np.ndarray | dict[str, np.ndarray] | tuple[np.ndarray, ...]"
+Batch: TypeAlias = "tuple[Arrays, Arrays] | tuple[Arrays, Arrays, Arrays]"
 
-class Task(Protocol):
+
+class Task(ABC):
     """What a program gives to the loop.
 
     Attributes:
-        model: compiled and built; `train_on_batch` is one step.
+        model: compiled and built, its optimizer too; `train_on_batch` is one step.
+        portable: another build of it that takes any batch; its weights stand in the
+            same order. It holds the best weights while they are written.
         total_steps: when to stop.
+        steps_per_epoch: batches in a pass over the data.
         validate_every: steps between two validations.
-        objective: the name of the validation figure to minimise.
     """
 
     model: keras.Model
+    portable: keras.Model
     total_steps: int
+    steps_per_epoch: int
     validate_every: int
-    objective: str
 
-    def prepare(self, step: int) -> None:
+    def prepare(self, step: int) -> None:  # noqa: B027
         """Do what must be done before batch `step`; a function of `step` only."""
 
-    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return inputs and targets of batch `step`; a function of `step` only."""
+    @abstractmethod
+    def batch(self, step: int) -> Batch:
+        """Return batch `step`; a function of `step` only.
 
-    def validate(self) -> dict[str, float]:
-        """Return the validation figures of the present weights."""
+        Inputs, targets and, where there are any, sample weights: each an array or a
+        dict or tuple of arrays. Shapes may differ from step to step.
+        """
+
+    @abstractmethod
+    def validate(self, values: list[np.ndarray]) -> dict[str, float]:
+        """Return the validation figures of weights.
+
+        Args:
+            values: of `model.weights`, in their order; the averaged ones where the
+                optimizer averages (`use_ema`). `model` itself must stay as it is.
+        """
 
     def save_weights(self, path: Path, values: list[np.ndarray]) -> None:
         """Write a weights file from the values of `model.weights`."""
+        from zoo import weights
+
+        self.portable.set_weights(values)
+        weights.save(self.portable, path)
 
 
 @dataclass
@@ -78,10 +101,6 @@ class Progress:
     def loss(self) -> float:
         return self.loss_sum / max(self.loss_count, 1)
 
-    def best_entry(self, objective: str) -> dict[str, Any]:
-        """The history's entry with the least `objective`; the first of equals."""
-        return min(self.history, key=lambda entry: float(entry[objective]))
-
 
 def values_of(variables: list[keras.Variable]) -> list[np.ndarray]:
     """Copy the values of variables into NumPy, in their own dtype."""
@@ -90,9 +109,30 @@ def values_of(variables: list[keras.Variable]) -> list[np.ndarray]:
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
+def weights_to_use(model: keras.Model) -> list[np.ndarray]:
+    """Copy the values of `model.weights`, averaged where the optimizer averages.
+
+    With `use_ema` a Keras optimizer keeps, for each trainable weight w,
+    a ← m a + (1 − m) w. The training goes on from w; use is better off with a.
+    """
+    optimizer = model.optimizer
+    if not optimizer.use_ema:
+        return values_of(model.weights)
+    averages = {
+        id(weight): average
+        for weight, average in zip(
+            model.trainable_variables,
+            optimizer._model_variables_moving_average,
+            strict=True,
+        )
+    }
+    return values_of([averages.get(id(weight), weight) for weight in model.weights])
+
+
 def fit(
     task: Task,
     run: RunFolder,
+    objective: Objective,
     *,
     facts: dict[str, Any],
     report: Callable[[str], None],
@@ -105,6 +145,7 @@ def fit(
     Args:
         task: the model and its data.
         run: where checkpoints, best weights and history go.
+        objective: which validation figure chooses the best weights.
         facts: what the checkpoint's training depends on besides `task` (the hash of
             the data); a checkpoint with other facts is refused.
         report: takes lines for the reader: what was resumed, what is damaged.
@@ -127,8 +168,7 @@ def fit(
     saved = time.perf_counter()
     for step in range(progress.step, task.total_steps):
         task.prepare(step)
-        inputs, targets = task.batch(step)
-        loss = float(task.model.train_on_batch(inputs, targets))
+        loss = float(task.model.train_on_batch(*task.batch(step)))
         if not math.isfinite(loss):
             raise _diverged(run, f"the loss became {loss} at step {step + 1}")
         progress.step = step + 1
@@ -139,7 +179,7 @@ def fit(
         last = progress.step == task.total_steps
         validated = last or progress.step % task.validate_every == 0
         if validated:
-            _validate(task, run, progress)
+            _validate(task, run, objective, progress)
             progress.seconds = time.perf_counter() - begun
             on_validation(progress)
         if validated or time.perf_counter() - saved >= checkpoint_seconds:
@@ -148,15 +188,19 @@ def fit(
     return progress
 
 
-def _validate(task: Task, run: RunFolder, progress: Progress) -> None:
+def _validate(
+    task: Task, run: RunFolder, objective: Objective, progress: Progress
+) -> None:
     """Append to the history; keep the weights where they are the best so far."""
-    figures = task.validate()
-    if not math.isfinite(figures[task.objective]):
-        raise _diverged(
-            run, f"validation gave {figures[task.objective]} at step {progress.step}"
-        )
-    best_before = min(
-        (float(entry[task.objective]) for entry in progress.history), default=math.inf
+    values = weights_to_use(task.model)
+    figures = task.validate(values)
+    figure = figures[objective.name]
+    if not math.isfinite(figure):
+        raise _diverged(run, f"validation gave {figure} at step {progress.step}")
+    best_before = (
+        float(objective.best(progress.history)[objective.name])
+        if progress.history
+        else objective.worst
     )
     progress.history.append(
         {
@@ -167,11 +211,11 @@ def _validate(task: Task, run: RunFolder, progress: Progress) -> None:
         }
     )
     progress.loss_sum, progress.loss_count = 0.0, 0
-    if figures[task.objective] < best_before:
-        progress.best = values_of(task.model.weights)
+    if objective.better(figure, than=best_before):
+        progress.best = values
         # Before the checkpoint that says so: after a kill between the two, the resumed
         # training comes here again and writes the same weights.
-        task.save_weights(run.best_weights, progress.best)
+        task.save_weights(run.best_weights, values)
     run.write_history(progress.history)
 
 

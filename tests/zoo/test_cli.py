@@ -18,7 +18,7 @@ from zoo import runs
 from zoo.backend import BACKENDS, chosen
 from zoo.language_model import data
 from zoo.language_model.config import SIZES
-from zoo.runs import ROW_FIELDS
+from zoo.language_model.train import PROGRAM
 
 
 def test_list_shows_programs_sizes_and_datasets(zoo: Zoo) -> None:
@@ -58,10 +58,10 @@ def test_a_training_leaves_a_whole_run_folder(trained: Path) -> None:
     assert len(losses) == 4
     assert losses[-1] < losses[0] < math.log(60)
     (row,) = table(trained / "runs.csv")
-    assert tuple(row) == ROW_FIELDS
+    assert tuple(row) == runs.fields(PROGRAM.columns)
     assert row["status"] == "finished"
     assert float(row["validation_nats"]) == min(losses)
-    bits = float(row["bits_per_char"])
+    bits = float(row["validation_bits_per_char"])
     assert bits == pytest.approx(min(losses) / math.log(2))
     assert "keras 3" in row["versions"]
 
@@ -72,7 +72,9 @@ def test_evaluate_gives_the_figure_of_the_best_weights(zoo: Zoo, trained: Path) 
     figures = json.loads(outcome.out)
     result = json.loads((trained / "result.json").read_text())
     assert figures["nats"] == pytest.approx(result["validation_nats"], abs=1e-6)
-    assert figures["bits_per_char"] == pytest.approx(result["bits_per_char"], abs=1e-6)
+    assert figures["bits_per_char"] == pytest.approx(
+        result["validation_bits_per_char"], abs=1e-6
+    )
     assert set(figures) >= {"dataset", "split", "seconds"}
     assert "nats" in zoo("evaluate", "language_model", trained).out
 

@@ -165,7 +165,7 @@ def test_resume_on_a_changed_text(
     ):
         outcome = zoo(*arguments)
         assert outcome.code == 2
-        assert "was trained on another text" in outcome.err
+        assert "was trained on other data" in outcome.err
 
 
 def test_resume_with_other_code_says_that_bits_may_differ(

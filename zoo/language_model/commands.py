@@ -6,16 +6,23 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from zoo import backend as backends
 from zoo.language_model.config import SIZES, parameters
 from zoo.language_model.data import DATASETS, DEFAULT_DATASET
-from zoo.options import backend_option, given, run_argument, training_options
+from zoo.options import (
+    backend_option,
+    common_settings,
+    given,
+    run_argument,
+    run_training,
+    training_options,
+)
 from zoo.programs import Card
 
-PROGRAM = "language_model"
 SHAKESPEARE_CHARACTERS = 65
 
 CARD = Card(
@@ -36,41 +43,17 @@ CARD = Card(
     help="Train on this UTF-8 file, not on a dataset.",
 )
 @click.pass_context
-def train(
-    context: click.Context,
-    size: str,
-    dataset: str,
-    variant: str,
-    seed: int,
-    epochs: int | None,
-    out: Path | None,
-    resume: bool,
-    checkpoint_seconds: float,
-    record: bool,
-    backend: str | None,
-    text: Path | None,
-) -> None:
+def train(context: click.Context, /, text: Path | None, **options: Any) -> None:
     """Train a character language model."""
-    from zoo.language_model import train as training
+    from zoo.language_model.train import PROGRAM, Settings
 
-    typed = given(context, "size", "dataset", "variant", "seed", "epochs", "text")
-    if "text" in typed and "dataset" in typed:
+    if given(context, "text", "dataset") == {"text", "dataset"}:
         raise click.UsageError("--text and --dataset exclude each other: give one")
-    settings = training.Settings(
-        size=size,
-        dataset=None if text else dataset,
-        text=str(text.resolve()) if text else None,
-        variant=variant,
-        seed=seed,
-        epochs=epochs or SIZES[size].epochs,
-        backend=backends.chosen(backend),
-    )
-    out = out or training.default_folder(settings)
-    how = training.Bookkeeping(checkpoint_seconds, record)
-    if resume:
-        training.resume(out, settings, set(typed) | _backend_typed(backend), how)
-    else:
-        training.start(out, settings, how)
+    common = common_settings(options, SIZES)
+    if text:
+        common["dataset"] = None
+    settings = Settings(**common, text=str(text.resolve()) if text else None)
+    run_training(context, PROGRAM, settings, options, together=("text", "dataset"))
 
 
 @click.command()
@@ -145,10 +128,3 @@ def predict(
         sys.stdout.flush()
     sys.stdout.write("\n")
     sys.stdout.flush()
-
-
-def _backend_typed(backend: str | None) -> set[str]:
-    """KERAS_BACKEND is a choice of the user's as much as --backend is."""
-    import os
-
-    return {"backend"} if backend or os.environ.get("KERAS_BACKEND") else set()

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import backend as backends
-from zoo.errors import ZooError
 from zoo.language_model.config import Config
-from zoo.language_model.train import PROGRAM, read_settings
-from zoo.runs import RunFolder
+from zoo.language_model.data import Corpus
+from zoo.language_model.train import PROGRAM, Settings, vocabulary_of
+from zoo.trained import Trained, open_trained
 
 if TYPE_CHECKING:
     import keras
@@ -27,14 +27,10 @@ def evaluate(path: Path, backend: str) -> dict[str, Any]:
     Raises:
         ZooError: `path` is no run, is damaged, or its text has changed.
     """
-    run, stored = RunFolder.open(path, PROGRAM)
-    settings, config, vocabulary = read_settings(run, stored)
-    corpus = settings.corpus()
-    if corpus.sha256 != stored["data"]["sha256"]:
-        raise ZooError(
-            f"{path} was trained on another text: {corpus.name} has changed since"
-        )
-    model = _load(run, config, backend, config.evaluation_streams)
+    trained = open_trained(PROGRAM, path)
+    config, vocabulary = trained.config, vocabulary_of(trained.extras)
+    corpus = trained.data()
+    model = _load(trained, backend, config.evaluation_streams)
     from zoo.language_model.evaluation import figures, mean_nats
 
     begun = time.perf_counter()
@@ -65,10 +61,10 @@ def predict(
     Raises:
         ZooError: `path` is no run or damaged, or the prompt or a setting is wrong.
     """
-    run, stored = RunFolder.open(path, PROGRAM)
-    _, config, vocabulary = read_settings(run, stored)
+    trained = open_trained(PROGRAM, path)
+    vocabulary = vocabulary_of(trained.extras)
     vocabulary.encode(prompt)  # an unknown character is told before Keras starts
-    model = _load(run, config, backend, batch_size=1)
+    model = _load(trained, backend, batch_size=1)
     from zoo.language_model.sampling import generate
 
     return generate(
@@ -83,14 +79,13 @@ def predict(
     )
 
 
-def _load(run: RunFolder, config: Config, backend: str, batch_size: int) -> keras.Model:
-    """Build the run's model for `batch_size` streams, with its best weights."""
+def _load(
+    trained: Trained[Settings, Config, Corpus], backend: str, batch_size: int
+) -> keras.Model:
+    """Build the model for `batch_size` streams, with its best weights."""
     backends.use(backend)
-    from zoo import weights
     from zoo.language_model.model import build, copy_weights
 
-    portable = build(config)
-    weights.load(portable, run.best_weights)
-    model = build(config, batch_size)
-    copy_weights(portable, model)
+    model = build(trained.config, batch_size)
+    copy_weights(trained.model(), model)
     return model
