@@ -79,25 +79,16 @@ class Config:
         return DIGITS if self.task == "digits" else DIGITS + 1
 
 
-_DIGITS = {
-    "tiny": Config(units=48),
-    "small": Config(units=96, layers=2, dropout=0.3, epochs=40),
-    "base": Config(units=160, layers=2, dropout=0.4, epochs=80, validations=16),
-}
-_STRINGS = {
-    "tiny": Config(units=96, stack=3, epochs=12),
-    "small": Config(units=192, layers=2, stack=3, dropout=0.2, epochs=25),
-    "base": Config(
-        units=256, layers=3, stack=3, dropout=0.3, epochs=50, validations=16
-    ),
-}
 SIZES = {
-    "digits": _DIGITS,
-    "strings": {
-        size: replace(config, task="strings", bidirectional=False, learning_rate=3e-3)
-        for size, config in _STRINGS.items()
-    },
+    "tiny": Config(units=64, layers=1, epochs=12),
+    "small": Config(units=96, layers=2, dropout=0.2, epochs=30),
+    "base": Config(units=192, layers=3, dropout=0.3, epochs=50, validations=16),
 }
+
+
+def for_task(config: Config, task: str) -> Config:
+    """A size for one of the tasks: strings are heard while they are spoken."""
+    return replace(config, task=task, bidirectional=task == "digits")
 
 
 def parameters(config: Config, reset_after: bool = True) -> int:

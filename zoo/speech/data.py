@@ -28,18 +28,15 @@ VALIDATION_STRINGS, VALIDATION_SEED = 150, 1_000_002
 STATISTICS_EXAMPLES, STATISTICS_SEED = 300, 1_000_003
 
 
-def heard(samples: np.ndarray, config: Config) -> np.ndarray:
+def with_tail(samples: np.ndarray, config: Config) -> np.ndarray:
     """A waveform as the model is given it: a string gets silence behind it."""
     if config.task == "digits":
         return samples
     return np.pad(samples, (0, TAIL))
 
 
-def test_examples(
-    recordings: Sequence[Recording],
-    task: str,
-    seed: int = TEST_SEED,
-    strings: int = TEST_STRINGS,
+def examples(
+    recordings: Sequence[Recording], task: str, seed: int, strings: int
 ) -> list[Spoken]:
     """What a model is measured on: the recordings, or a fixed list of strings.
 
@@ -64,7 +61,7 @@ def statistics(recordings: Sequence[Recording], config: Config) -> Features:
     for index in range(STATISTICS_EXAMPLES):
         rng = np.random.default_rng([STATISTICS_SEED, index])
         spoken = training_example(recordings, index * 7, config, rng)
-        frames.append(log_mel(heard(spoken.samples, config), config.mels))
+        frames.append(log_mel(with_tail(spoken.samples, config), config.mels))
     joined = np.concatenate(frames).astype(np.float64)
     return Features(
         config.mels,
@@ -75,7 +72,10 @@ def statistics(recordings: Sequence[Recording], config: Config) -> Features:
 
 
 def training_example(
-    recordings: Sequence[Recording], index: int, config: Config, rng: np.random.Generator
+    recordings: Sequence[Recording],
+    index: int,
+    config: Config,
+    rng: np.random.Generator,
 ) -> Spoken:
     """One perturbed example: recording `index`, or a string drawn at random.
 
@@ -89,12 +89,14 @@ def training_example(
     samples = augment.perturbed(recording.samples, config, rng)
     # FSDD's recordings are cut where the digit begins and ends; others are not.
     room = (rng.uniform(0, 0.1, 2) * SAMPLE_RATE).astype(int)
-    samples = augment.noisy(np.pad(samples, tuple(room)), rng.uniform(*augment.SNR), rng)
+    samples = augment.noisy(
+        np.pad(samples, tuple(room)), rng.uniform(*augment.SNR), rng
+    )
     return Spoken(samples, (recording.digit,), (recording.speaker,))
 
 
 def targets_of(examples: Sequence[Spoken], config: Config) -> np.ndarray:
-    """Digits (batch,), or classes of strings (batch, LONGEST_STRING) closed by BLANK."""
+    """Digits (batch,), or strings as classes (batch, LONGEST_STRING), filled up."""
     if config.task == "digits":
         return np.array([one.digits[0] for one in examples], np.int32)
     targets = np.full((len(examples), LONGEST_STRING), BLANK, np.int32)
@@ -165,7 +167,7 @@ class Batches:
             spoken = training_example(
                 self.recordings, int(order[first + row]), self.config, rng
             )
-            frames = self.features.frames(heard(spoken.samples, self.config))
+            frames = self.features.frames(with_tail(spoken.samples, self.config))
             frames = augment.spec_augment(frames, self.config, rng)
             examples.append(spoken)
             sequences.append(self.features.stacked(frames))

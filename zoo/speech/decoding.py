@@ -9,6 +9,21 @@ import numpy as np
 from zoo.speech.data import BLANK
 
 
+@dataclass(frozen=True)
+class Heard:
+    """A digit that was recognised.
+
+    Attributes:
+        digit: 0 to 9.
+        probability: of it, where it was decided on.
+        step: where that was; 0 for a recording of one digit.
+    """
+
+    digit: int
+    probability: float
+    step: int = 0
+
+
 @dataclass
 class GreedyDecoder:
     """The most probable class of each step; repeats joined, blanks dropped.
@@ -18,27 +33,31 @@ class GreedyDecoder:
 
     Example:
         >>> decoder = GreedyDecoder()
-        >>> decoder.push(np.eye(11)[[0, 3, 3, 0, 3]])
+        >>> [heard.digit for heard in decoder.push(np.eye(11)[[0, 3, 3, 0, 3]])]
         [2, 2]
-        >>> decoder.push(np.eye(11)[[3, 10]])
+        >>> [heard.digit for heard in decoder.push(np.eye(11)[[3, 10]])]
         [9]
     """
 
     last: int = BLANK
+    steps: int = 0
 
-    def push(self, logits: np.ndarray) -> list[int]:
+    def push(self, logits: np.ndarray) -> list[Heard]:
         """Take logits (time, classes); return the digits that begin in them."""
-        digits = []
-        for best in logits.argmax(axis=-1).tolist():
+        heard = []
+        for row in logits:
+            best = int(row.argmax())
             if best not in (self.last, BLANK):
-                digits.append(best - 1)
+                heard.append(Heard(best - 1, float(softmax(row)[best]), self.steps))
             self.last = best
-        return digits
+            self.steps += 1
+        return heard
 
 
-def greedy(logits: np.ndarray) -> list[int]:
-    """The digits of a whole string: (time, classes) -> digits."""
-    return GreedyDecoder().push(logits)
+def one_digit(logits: np.ndarray) -> list[Heard]:
+    """The most probable digit of a recording: (10,) -> a list of one."""
+    best = int(logits.argmax())
+    return [Heard(best, float(softmax(logits)[best]))]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -47,8 +66,3 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     result: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
     return result
-
-
-def text(digits: list[int] | tuple[int, ...]) -> str:
-    """Digits as words that a word error rate counts: "7 3 1"."""
-    return " ".join(str(digit) for digit in digits)

@@ -1,4 +1,4 @@
-"""Accuracy or word error rate of a model on examples."""
+"""What a model hears, and its accuracy or word error rate."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from zoo.speech import decoding
 from zoo.speech.augment import Spoken
 from zoo.speech.config import Config
-from zoo.speech.data import heard, padded, targets_of
+from zoo.speech.data import padded, targets_of, with_tail
+from zoo.speech.decoding import GreedyDecoder, Heard, one_digit
 from zoo.speech.features import Features
 from zoo.speech.model import blank_logits, loss
 
@@ -28,9 +28,7 @@ def logits_of(
     results: list[np.ndarray] = [np.zeros(0)] * len(sequences)
     for start in range(0, len(order), BATCH):
         part = order[start : start + BATCH]
-        # A last batch that is not full is filled up: one shape less to compile.
-        filled = part + [part[-1]] * (min(BATCH, len(order)) - len(part))
-        inputs = padded([sequences[index] for index in filled], config.pad_to)
+        inputs = padded([sequences[index] for index in part], config.pad_to)
         logits = np.asarray(model.predict_on_batch(inputs))
         for row, index in enumerate(part):
             whole = logits[row]
@@ -40,43 +38,50 @@ def logits_of(
     return results
 
 
-def recognised(logits: np.ndarray, config: Config) -> list[int]:
+def recognise(
+    model: keras.Model, examples: Sequence[Spoken], features: Features, config: Config
+) -> tuple[list[np.ndarray], list[list[int]]]:
+    """Logits of examples, and the digits that they say."""
+    sequences = [features.of(with_tail(one.samples, config)) for one in examples]
+    logits = logits_of(model, sequences, config)
+    return logits, [[heard.digit for heard in decode(one, config)] for one in logits]
+
+
+def decode(logits: np.ndarray, config: Config) -> list[Heard]:
     """The digits that a model's logits say."""
-    if config.task == "digits":
-        return [int(logits.argmax())]
-    return decoding.greedy(logits)
+    return (
+        one_digit(logits) if config.task == "digits" else GreedyDecoder().push(logits)
+    )
 
 
 def figures(
-    model: keras.Model, examples: Sequence[Spoken], features: Features, config: Config
+    logits: Sequence[np.ndarray],
+    said: Sequence[Sequence[int]],
+    examples: Sequence[Spoken],
+    config: Config,
 ) -> dict[str, float]:
     """nats a recording, and accuracy (digits) or wer (strings)."""
-    sequences = [features.of(heard(one.samples, config)) for one in examples]
-    logits = logits_of(model, sequences, config)
-    said = [recognised(one, config) for one in logits]
     return {"nats": _nats(logits, examples, config), **rates(said, examples, config)}
 
 
 def rates(
     said: Sequence[Sequence[int]], examples: Sequence[Spoken], config: Config
 ) -> dict[str, float]:
-    """The rate of right digits, or the word error rate over all strings."""
+    """The rate of right digits, or the word error rate over all strings.
+
+    .. code-block:: text
+
+        wer = (substitutions + deletions + insertions) / digits that were said
+    """
     if config.task == "digits":
-        right = [
-            list(one) == list(example.digits)
-            for one, example in zip(said, examples, strict=True)
-        ]
+        pairs = zip(said, examples, strict=True)
+        right = [tuple(digits) == one.digits for digits, one in pairs]
         return {"accuracy": float(np.mean(right))}
     import jiwer
 
-    return {
-        "wer": float(
-            jiwer.wer(
-                [decoding.text(example.digits) for example in examples],
-                [decoding.text(tuple(one)) for one in said],
-            )
-        )
-    }
+    references = [" ".join(map(str, one.digits)) for one in examples]
+    hypotheses = [" ".join(map(str, digits)) for digits in said]
+    return {"wer": float(jiwer.wer(references, hypotheses))}
 
 
 def _nats(
@@ -87,8 +92,7 @@ def _nats(
     if config.task == "digits":
         return float(loss(config)(targets, np.stack(logits)))
     longest = max(len(one) for one in logits)
-    filled = [
-        np.concatenate([one, np.tile(blank_logits(config), (longest - len(one), 1))])
-        for one in logits
-    ]
-    return float(loss(config)(targets, np.stack(filled)))
+    filled = np.tile(blank_logits(config), (len(logits), longest, 1))
+    for row, one in zip(filled, logits, strict=True):
+        row[: len(one)] = one
+    return float(loss(config)(targets, filled))

@@ -95,7 +95,7 @@ class Features:
         return result.astype(np.float32)
 
     def stacked(self, frames: np.ndarray) -> np.ndarray:
-        """Frames (frames, mels) -> steps (frames // stack, width); a rest is dropped."""
+        """Frames (frames, mels) -> steps (frames // stack, width), a rest dropped."""
         steps = len(frames) // self.stack
         return frames[: steps * self.stack].reshape(steps, self.width)
 
@@ -120,7 +120,7 @@ class FeatureStream:
     _frames: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def push(self, samples: np.ndarray) -> np.ndarray:
-        """Take samples (samples,); return the steps that are now whole (time, width)."""
+        """Take samples (samples,); return the steps now whole (time, width)."""
         self._samples = np.concatenate([self._samples, samples.astype(np.float32)])
         frames = log_mel(self._samples, self.features.mels)
         self._samples = self._samples[len(frames) * HOP :]

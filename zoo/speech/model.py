@@ -22,7 +22,7 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
 
         h_t = dropout(GRU(h_{t-1}, x_t))        (batch, time, units), each layer
         digits:   logits = V mean_t(h_t) + b    (batch, 10)
-        strings:  logits_t = V h_t + b          (batch, time, 11), class 0 is CTC's blank
+        strings:  logits_t = V h_t + b          (batch, time, 11), class 0 the blank
 
     At padded steps a string's logits say blank for certain. An alignment has to be
     blank there then, at no cost, so that CTC's loss over all steps is the loss over
@@ -39,8 +39,8 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
         ValueError: a batch size for a bidirectional model, which cannot stream.
 
     Example:
-        >>> from zoo.speech.config import SIZES
-        >>> build(SIZES["strings"]["tiny"]).output_shape
+        >>> from zoo.speech.config import SIZES, for_task
+        >>> build(for_task(SIZES["tiny"], "strings")).output_shape
         (None, None, 11)
     """
     if batch_size is not None and config.bidirectional:

@@ -33,15 +33,9 @@ FSDD_TAKES = 50
 # A few seconds; the longest recording has 36 kB. What is larger is no recording.
 LARGEST_MEMBER = 1 << 20
 
-DATASETS = {
-    "synthetic": "digits from a formant synthesiser, 6 voices; made on the spot",
-    "fsdd": "Free Spoken Digit Dataset, 3,000 recordings, 6 speakers, 8 kHz",
-}
-DEFAULT_DATASET = "synthetic"
-
 # Takes 0-4 of each speaker and digit are FSDD's own test set; two more of each choose
 # the weights, so that the test set does not.
-TEST_TAKES = range(0, 5)
+TEST_TAKES = range(5)
 VALIDATION_TAKES = range(5, 7)
 
 
@@ -210,7 +204,9 @@ def _read_member(
             f"recording of at most {LARGEST_MEMBER:,}"
         )
     try:
-        samples, rate = soundfile.read(io.BytesIO(archive.read(member)), dtype="float32")
+        samples, rate = soundfile.read(
+            io.BytesIO(archive.read(member)), dtype="float32"
+        )
     except soundfile.LibsndfileError as error:
         raise ZooError(f"{path}: {member.filename} cannot be read: {error}") from error
     if rate != SAMPLE_RATE or samples.ndim != 1 or len(samples) == 0:

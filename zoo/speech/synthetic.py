@@ -2,9 +2,10 @@
 
 The source-filter model of speech: harmonics of a pitch (the voice) and a narrow noise
 (what s, t, f hiss), weighted by three resonances of the mouth, the formants, that move
-from sound to sound. The vowels' formants are the averages of Peterson & Barney, "Control
-methods used in a study of the vowels", JASA 24 (1952); the other sounds are set by ear.
-It is no good speech, but the words differ as spoken ones do: in how the formants move.
+from sound to sound. The vowels' formants are the averages of men in Peterson & Barney,
+"Control methods used in a study of the vowels", JASA 24 (1952); the other sounds are
+guesses. It is no good speech, but the words differ as spoken ones do: in how the
+formants move.
 """
 
 from __future__ import annotations
