@@ -36,7 +36,9 @@ class Task(ABC):
     """What a program gives to the loop.
 
     Attributes:
-        model: compiled and built, its optimizer too; `train_on_batch` is one step.
+        model: compiled and built, its optimizer too; `train_on_batch` is one step. Its
+            layers have names of their own: Keras' numbered ones depend on what else was
+            built in the process, and a checkpoint is checked by names and shapes.
         portable: another build of it that takes any batch; its weights stand in the
             same order. It holds the best weights while they are written.
         total_steps: when to stop.
