@@ -23,7 +23,7 @@ from zoo.programs import Card
 from zoo.speech.config import DEFAULT_TASK, SIZES, TASKS, for_task, parameters
 
 if TYPE_CHECKING:
-    from zoo.speech.use import AnyTrained
+    from zoo.speech.train import Trained
 
 DATASETS = {
     "synthetic": "digits from a formant synthesiser, 6 voices; made on the spot",
@@ -63,9 +63,7 @@ def train(
     """Train a recogniser of spoken digits."""
     from zoo.speech.train import PROGRAM, Settings
 
-    settings = Settings(
-        **common_settings(options, SIZES), task=task, hold_out=hold_out
-    )
+    settings = Settings(**common_settings(options, SIZES), task=task, hold_out=hold_out)
     run_training(context, PROGRAM, settings, options)
 
 
@@ -177,7 +175,7 @@ def _stream(run: str, file: Path, as_json: bool, backend: str | None) -> None:
         print("(nothing)")
 
 
-def _open(run: str, backend: str | None, files: Any = ()) -> AnyTrained:
+def _open(run: str, backend: str | None, files: Any = ()) -> Trained:
     """Open a run or a preset and start Keras; a missing file is told before that."""
     from zoo.speech.train import PROGRAM
     from zoo.trained import open_trained

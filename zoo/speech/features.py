@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from scipy import fft, signal
+from scipy import fft, signal, sparse
 
 SAMPLE_RATE = 8_000  # Hz, of everything behind `audio.read`
 WINDOW = 200  # samples: 25 ms
@@ -19,8 +19,11 @@ FLOOR = 1e-5
 
 
 @lru_cache
-def mel_matrix(mels: int) -> np.ndarray:
-    """Triangles of equal width in mel = 2595 log10(1 + f / 700): (bins, mels), float32.
+def mel_matrix(mels: int) -> sparse.csr_array:
+    """Triangles of equal width in mel = 2595 log10(1 + f / 700): (mels, bins), float32.
+
+    Sparse, for a bin is in two triangles at most; and its products add in one order,
+    whatever the number of frames.
 
     Source: the HTK book, version 3.4, section 5.4; as `keras.layers.MelSpectrogram`.
     """
@@ -30,8 +33,8 @@ def mel_matrix(mels: int) -> np.ndarray:
     mel = _mel(bins)[:, None]  # (bins, 1)
     rising = (mel - left) / (centre - left)
     falling = (right - mel) / (right - centre)
-    matrix: np.ndarray = np.maximum(0.0, np.minimum(rising, falling))
-    return matrix.astype(np.float32)
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    return sparse.csr_array(triangles.T.astype(np.float32))
 
 
 def log_mel(samples: np.ndarray, mels: int) -> np.ndarray:
@@ -49,7 +52,8 @@ def log_mel(samples: np.ndarray, mels: int) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
     spectrum = fft.rfft(windows * _hann(), FFT_LENGTH)  # (frames, bins)
     power = spectrum.real**2 + spectrum.imag**2
-    logarithm: np.ndarray = np.log(np.maximum(power @ mel_matrix(mels), FLOOR))
+    bands = (mel_matrix(mels) @ power.T).T  # (frames, mels)
+    logarithm: np.ndarray = np.log(np.maximum(bands, np.float32(FLOOR)))
     return logarithm
 
 

@@ -33,6 +33,11 @@ FSDD_TAKES = 50
 # A few seconds; the longest recording has 36 kB. What is larger is no recording.
 LARGEST_MEMBER = 1 << 20
 
+LICENCES = {
+    "synthetic": "made by zoo/speech/synthetic.py, Apache-2.0",
+    "fsdd": FSDD.licence,
+}
+
 # Takes 0-4 of each speaker and digit are FSDD's own test set; two more of each choose
 # the weights, so that the test set does not.
 TEST_TAKES = range(5)

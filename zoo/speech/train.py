@@ -21,12 +21,14 @@ from zoo.speech.config import DEFAULT_TASK, SIZES, Config, for_task
 from zoo.speech.data import statistics
 from zoo.speech.features import Features
 from zoo.speech.recordings import Recording, Split
+from zoo.trained import Trained as AnyTrained
 from zoo.training import Progress, Task
 
 if TYPE_CHECKING:
     import keras
 
     from zoo.speech.augment import Spoken
+    from zoo.speech.use import Recogniser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ class Corpus:
 
 
 Setup = AnySetup[Settings, Config, Corpus]
+Trained = AnyTrained[Settings, Config, Corpus]
 
 
 class Speech(Program[Settings, Config, Corpus]):
@@ -71,6 +74,7 @@ class Speech(Program[Settings, Config, Corpus]):
     settings_type = Settings
     config_type = Config
     objective = Objective("nats", like_loss=True)
+    headline = "wer"
     columns = (
         "validation_nats",
         "validation_accuracy",
@@ -140,6 +144,22 @@ class Speech(Program[Settings, Config, Corpus]):
         write_text(run.samples, head + "".join(wrong))
         tested = figures(logits, said, spoken, setup.config)
         return {f"test_{name}": value for name, value in tested.items()}
+
+    def headline_of(self, settings: Settings) -> str:
+        return "accuracy" if settings.task == "digits" else self.headline
+
+    def licence(self, settings: Settings) -> str:
+        return recordings.LICENCES[str(settings.dataset)]
+
+    def evaluate(self, trained: Trained, **options: Any) -> dict[str, Any]:
+        from zoo.speech.use import evaluate
+
+        return evaluate(trained, **options)
+
+    def predictor(self, trained: Trained) -> Recogniser:
+        from zoo.speech.use import Recogniser
+
+        return Recogniser(trained)
 
 
 PROGRAM = Speech()

@@ -15,13 +15,10 @@ from zoo.speech import audio
 from zoo.speech.config import Config
 from zoo.speech.data import with_tail
 from zoo.speech.features import HOP, SAMPLE_RATE, Features
-from zoo.speech.train import Corpus, Settings, examples, features_of
-from zoo.trained import Trained
+from zoo.speech.train import Trained, examples, features_of
 
 if TYPE_CHECKING:
     from zoo.speech.decoding import Heard
-
-AnyTrained = Trained[Settings, Config, Corpus]
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class Recogniser:
         ['7']
     """
 
-    def __init__(self, trained: AnyTrained) -> None:
+    def __init__(self, trained: Trained) -> None:
         self.config = trained.config
         self.features = features_of(trained.extras, trained.config)
         self.model = trained.model()
@@ -128,7 +125,7 @@ def read(
     return features.of(with_tail(audio.checked_samples(sound, name), config))
 
 
-def evaluate(trained: AnyTrained, split: str = "test") -> dict[str, Any]:
+def evaluate(trained: Trained, split: str = "test") -> dict[str, Any]:
     """Figures of a run's best weights on a part of its data. Keras must run.
 
     Args:
@@ -163,7 +160,7 @@ def evaluate(trained: AnyTrained, split: str = "test") -> dict[str, Any]:
 
 
 def stream(
-    trained: AnyTrained, samples: np.ndarray
+    trained: Trained, samples: np.ndarray
 ) -> Iterator[tuple[float, list[Heard]]]:
     """Hear a waveform 20 ms at a time. Keras must run.
 
@@ -195,8 +192,3 @@ def stream(
         yield seconds, list(listening.heard)
     listening.finish()
     yield len(samples) / SAMPLE_RATE, list(listening.heard)
-
-
-def predictor(trained: AnyTrained) -> Recogniser:
-    """What `zoo.load(name).predict` calls."""
-    return Recogniser(trained)
