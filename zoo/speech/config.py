@@ -34,6 +34,8 @@ class Config:
         weight_decay: AdamW's, on matrices; biases have none.
         clip_norm: greatest norm of the whole gradient.
         beta_2: decay of Adam's second moment.
+        curriculum: the part of all steps in which training strings grow from one digit
+            to the longest: CTC finds short alignments first.
         speed: recordings are played at a rate drawn from 1 ± this (pitch moves too).
         gain: most decibels by which recordings are made louder or quieter.
         frequency_masks, frequency_width: SpecAugment, bands set to their mean.
@@ -59,6 +61,7 @@ class Config:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     beta_2: float = 0.99
+    curriculum: float = 0.25
     speed: float = 0.12
     gain: float = 10.0
     frequency_masks: int = 2

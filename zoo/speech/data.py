@@ -60,7 +60,12 @@ def statistics(recordings: Sequence[Recording], config: Config) -> Features:
     frames = []
     for index in range(STATISTICS_EXAMPLES):
         rng = np.random.default_rng([STATISTICS_SEED, index])
-        spoken = training_example(recordings, index * 7, config, rng)
+        recording = recordings[index * 7 % len(recordings)]
+        spoken = (
+            perturbed_digit(recording, config, rng)
+            if config.task == "digits"
+            else perturbed_string(recordings, LONGEST_STRING, config, rng)
+        )
         frames.append(log_mel(with_tail(spoken.samples, config), config.mels))
     joined = np.concatenate(frames).astype(np.float64)
     return Features(
@@ -71,28 +76,27 @@ def statistics(recordings: Sequence[Recording], config: Config) -> Features:
     )
 
 
-def training_example(
-    recordings: Sequence[Recording],
-    index: int,
-    config: Config,
-    rng: np.random.Generator,
+def perturbed_digit(
+    recording: Recording, config: Config, rng: np.random.Generator
 ) -> Spoken:
-    """One perturbed example: recording `index`, or a string drawn at random.
-
-    Strings of training are as short as one digit, for CTC finds short alignments
-    first.
-    """
-    if config.task == "strings":
-        chosen = augment.draw(recordings, (1, LONGEST_STRING), rng)
-        return augment.joined(chosen, rng, config)
-    recording = recordings[index % len(recordings)]
+    """A recording to train on: played otherwise, with silence around it and noise."""
     samples = augment.perturbed(recording.samples, config, rng)
     # FSDD's recordings are cut where the digit begins and ends; others are not.
     room = (rng.uniform(0, 0.1, 2) * SAMPLE_RATE).astype(int)
-    samples = augment.noisy(
-        np.pad(samples, tuple(room)), rng.uniform(*augment.SNR), rng
-    )
+    samples = np.pad(samples, tuple(room))
+    samples = augment.noisy(samples, rng.uniform(*augment.SNR), rng)
     return Spoken(samples, (recording.digit,), (recording.speaker,))
+
+
+def perturbed_string(
+    recordings: Sequence[Recording],
+    longest: int,
+    config: Config,
+    rng: np.random.Generator,
+) -> Spoken:
+    """A string to train on, of one to `longest` digits, drawn at random."""
+    chosen = augment.draw(recordings, (1, longest), rng)
+    return augment.joined(chosen, rng, config)
 
 
 def targets_of(examples: Sequence[Spoken], config: Config) -> np.ndarray:
@@ -154,18 +158,26 @@ class Batches:
                 f"batch, expected at least {self.config.batch_size}"
             )
 
+    def longest(self, step: int) -> int:
+        """Digits of the longest strings of a batch; see `Config.curriculum`."""
+        growing = self.config.curriculum * self.config.epochs * self.steps_per_epoch
+        grown = min(1.0, step / max(growing, 1.0))
+        return 1 + int(grown * (LONGEST_STRING - 1))
+
     def batch(self, step: int) -> Batch:
         """((features (batch, time, width), mask (batch, time)), targets)."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(
             len(self.recordings)
         )
-        first = position * self.config.batch_size
+        first, longest = position * self.config.batch_size, self.longest(step)
         examples, sequences = [], []
         for row in range(self.config.batch_size):
             rng = np.random.default_rng([self.seed, 1, step, row])
-            spoken = training_example(
-                self.recordings, int(order[first + row]), self.config, rng
+            spoken = (
+                perturbed_digit(self.recordings[order[first + row]], self.config, rng)
+                if self.config.task == "digits"
+                else perturbed_string(self.recordings, longest, self.config, rng)
             )
             frames = self.features.frames(with_tail(spoken.samples, self.config))
             frames = augment.spec_augment(frames, self.config, rng)
