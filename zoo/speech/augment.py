@@ -15,8 +15,8 @@ from zoo.speech.recordings import Recording
 BEFORE = (0.05, 0.3)
 BETWEEN = (0.03, 0.4)
 BEHIND = (0.1, 0.3)
-# Noise of a string against its speech, in decibels.
-SNR = (10.0, 40.0)
+# Speech against the noise that is added to it, in decibels.
+SNR = (15.0, 40.0)
 ONE_SPEAKER = 0.5  # the part of the strings that one speaker says
 LENGTHS = (3, 7)  # digits of a string
 

@@ -49,11 +49,11 @@ class Config:
     task: str = DEFAULT_TASK
     bidirectional: bool = True
     mels: int = 40
-    stack: int = 2
+    stack: int = 3
     units: int = 64
     layers: int = 1
     dropout: float = 0.1
-    batch_size: int = 32
+    batch_size: int = 16
     epochs: int = 10
     learning_rate: float = 4e-3
     warmup: float = 0.1
@@ -61,7 +61,7 @@ class Config:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     beta_2: float = 0.99
-    curriculum: float = 0.25
+    curriculum: float = 0.3
     speed: float = 0.12
     gain: float = 10.0
     frequency_masks: int = 2
@@ -84,8 +84,8 @@ class Config:
 
 SIZES = {
     "tiny": Config(units=64, layers=1, epochs=12),
-    "small": Config(units=96, layers=2, dropout=0.2, epochs=30),
-    "base": Config(units=192, layers=3, dropout=0.3, epochs=50, validations=16),
+    "small": Config(units=128, layers=2, epochs=12),
+    "base": Config(units=192, layers=2, dropout=0.2, epochs=30, validations=12),
 }
 
 
