@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -13,20 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.datasets import PublicFile, locate
+from zoo.datasets import cache_folder
 from zoo.errors import ZooError
 from zoo.speech.config import DIGITS
 from zoo.speech.features import SAMPLE_RATE
 
-FSDD = PublicFile(
-    name="free-spoken-digit-dataset-1.0.10.zip",
-    url=(
-        "https://github.com/Jakobovski/free-spoken-digit-dataset/"
-        "archive/refs/tags/v1.0.10.zip"
-    ),
-    # GitHub packs archives anew, to other bytes: `read_fsdd` checks what is in it.
-    sha256=None,
-    licence="CC BY-SA 4.0",
+FSDD_NAME = "free-spoken-digit-dataset-1.0.10.zip"
+FSDD_URL = (
+    "https://github.com/Jakobovski/free-spoken-digit-dataset/"
+    "archive/refs/tags/v1.0.10.zip"
 )
 FSDD_SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 FSDD_TAKES = 50
@@ -35,7 +31,7 @@ LARGEST_MEMBER = 1 << 20
 
 LICENCES = {
     "synthetic": "made by zoo/speech/synthetic.py, Apache-2.0",
-    "fsdd": FSDD.licence,
+    "fsdd": "CC BY-SA 4.0",
 }
 
 # Takes 0-4 of each speaker and digit are FSDD's own test set; two more of each choose
@@ -110,10 +106,29 @@ def load(dataset: str) -> list[Recording]:
         ZooError: the dataset cannot be had, or is damaged.
     """
     if dataset == "fsdd":
-        return read_fsdd(locate(FSDD))
+        return read_fsdd(locate_fsdd())
     from zoo.speech import synthetic
 
     return synthetic.recordings()
+
+
+def locate_fsdd() -> Path:
+    """The archive in `KERAS_GRU_DATA` or in the cache.
+
+    `zoo.datasets.locate` wants a hash, and GitHub packs archives anew, to other bytes:
+    here the content is checked instead, by `read_fsdd`.
+
+    Raises:
+        ZooError: it is in neither.
+    """
+    data = os.environ.get("KERAS_GRU_DATA")
+    for folder in ([Path(data)] if data else []) + [cache_folder()]:
+        if (folder / FSDD_NAME).is_file():
+            return folder / FSDD_NAME
+    raise ZooError(
+        f"{FSDD_NAME} is neither in the folder of KERAS_GRU_DATA ({data or 'not set'}) "
+        f"nor in {cache_folder()}: download it from {FSDD_URL} to there by this name"
+    )
 
 
 def read_fsdd(path: Path) -> list[Recording]:
@@ -148,8 +163,7 @@ def read_fsdd(path: Path) -> list[Recording]:
         zipfile.LargeZipFile,
     ) as error:
         raise ZooError(
-            f"{path} is damaged: {type(error).__name__}: {error}; "
-            f"delete it, and it is downloaded again"
+            f"{path} is damaged: {type(error).__name__}: {error}; download it again"
         ) from error
 
 
