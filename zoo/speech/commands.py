@@ -129,11 +129,15 @@ def predict(
         raise click.UsageError(f"{option} takes one file, {len(files)} were given")
     if streaming and plot:
         raise click.UsageError("--stream and --plot exclude each other: give one")
+    if plot:
+        from zoo.speech import plots
+
+        plots.require_format(plot)
     if streaming:
         _stream(run, files[0], as_json, backend)
         return
     trained = _open(run, backend, files)
-    from zoo.speech import plots, use
+    from zoo.speech import use
 
     recogniser = use.Recogniser(trained)
     found = []

@@ -55,7 +55,7 @@ class Config:
     dropout: float = 0.1
     batch_size: int = 16
     epochs: int = 10
-    learning_rate: float = 4e-3
+    learning_rate: float = 5e-3
     warmup: float = 0.1
     final_learning_rate: float = 0.01
     weight_decay: float = 0.01
@@ -64,10 +64,10 @@ class Config:
     curriculum: float = 0.3
     speed: float = 0.12
     gain: float = 10.0
-    frequency_masks: int = 2
-    frequency_width: int = 6
-    time_masks: int = 2
-    time_width: int = 6
+    frequency_masks: int = 1
+    frequency_width: int = 8
+    time_masks: int = 1
+    time_width: int = 8
     pad_to: int = 32
     validations: int = 8
 
@@ -85,7 +85,7 @@ class Config:
 SIZES = {
     "tiny": Config(units=64, layers=1, epochs=12),
     "small": Config(units=128, layers=2, epochs=12),
-    "base": Config(units=192, layers=2, dropout=0.2, epochs=30, validations=12),
+    "base": Config(units=192, layers=2, dropout=0.15, epochs=30, validations=12),
 }
 
 

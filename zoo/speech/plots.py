@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.errors import ZooError
 from zoo.files import replacing
-from zoo.speech.use import Recognised
+
+if TYPE_CHECKING:
+    from zoo.speech.use import Recognised
+
+
+def require_format(path: Path) -> None:
+    """Refuse a name that says no format of a picture.
+
+    Raises:
+        ZooError: matplotlib does not know the format.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if path.suffix.removeprefix(".") not in known:
+        raise ZooError(
+            f"--plot {path}: unknown format {path.suffix!r}; expected a name that ends "
+            f"in one of {', '.join(known)}"
+        )
 
 
 def recognition(recognised: Recognised, mels: int, title: str, path: Path) -> None:
@@ -20,20 +39,13 @@ def recognition(recognised: Recognised, mels: int, title: str, path: Path) -> No
         title: stands above the picture.
         path: where it goes; the suffix chooses the format.
 
-    Raises:
-        ZooError: matplotlib does not know the format.
     """
     # Not pyplot: it would pick a window system where there may be none.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    if path.suffix.removeprefix(".") not in canvas.get_supported_filetypes():
-        raise ZooError(
-            f"--plot {path}: unknown format {path.suffix!r}; expected a name that ends "
-            f"in one of {', '.join(sorted(canvas.get_supported_filetypes()))}"
-        )
+    FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1)
     frames = recognised.features.reshape(-1, mels)  # (frames, mels)
     end = len(recognised.features) * recognised.seconds_a_step
