@@ -34,6 +34,8 @@ class Config:
         weight_decay: AdamW's, on matrices; biases have none.
         clip_norm: greatest norm of the whole gradient.
         beta_2: decay of Adam's second moment.
+        averaging: the weights that are used are running means over about this part of
+            all steps: so which step ends the training, or is chosen, matters less.
         curriculum: the part of all steps in which training strings grow from one digit
             to the longest: CTC finds short alignments first.
         speed: recordings are played at a rate drawn from 1 ± this (pitch moves too).
@@ -61,6 +63,7 @@ class Config:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     beta_2: float = 0.99
+    averaging: float = 0.04
     curriculum: float = 0.3
     speed: float = 0.12
     gain: float = 10.0

@@ -229,7 +229,7 @@ class SpeechTask(Task):
 
 
 def optimizer(config: Config, total_steps: int) -> keras.optimizers.Optimizer:
-    """AdamW under a linear warm-up and a cosine, with the gradient's norm clipped."""
+    """AdamW under a linear warm-up and a cosine, clipped, with averaged weights."""
     import keras
 
     warmup_steps = max(1, round(config.warmup * total_steps))
@@ -244,6 +244,8 @@ def optimizer(config: Config, total_steps: int) -> keras.optimizers.Optimizer:
         weight_decay=config.weight_decay,
         beta_2=config.beta_2,
         global_clipnorm=config.clip_norm,
+        use_ema=True,
+        ema_momentum=1.0 - 1.0 / max(2.0, config.averaging * total_steps),
     )
     adamw.exclude_from_weight_decay(var_names=["bias"])
     return adamw
