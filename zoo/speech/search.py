@@ -1,8 +1,13 @@
-"""What a sweep may change, by why one would change it.
+"""What to search for a recogniser, in the terms of google-research/tuning_playbook.
 
-The headings are those of Google's Deep Learning Tuning Playbook: a scientific
-hyperparameter is what one wants to know about; a nuisance one must be tuned for each of
-its values, for the comparison to be fair; a fixed one stays, and limits what is found.
+Scientific hyperparameters are what a study asks about; nuisance hyperparameters must be
+tuned for each of them, or the comparison is unfair; fixed ones stay, and a conclusion
+holds for their values only.
+
+Example:
+    >>> import keras_tuner
+    >>> search_space(keras_tuner.HyperParameters(), "tiny") == SIZES["tiny"]
+    True
 """
 
 from __future__ import annotations
@@ -13,32 +18,39 @@ from typing import TYPE_CHECKING
 from zoo.speech.config import SIZES, Config
 
 if TYPE_CHECKING:
-    from keras_tuner import HyperParameters
+    import keras_tuner
+
+SCIENTIFIC = ("variant", "stack", "layers")
+NUISANCE = ("learning_rate", "dropout", "speed", "frequency_width", "time_width")
 
 
-def search_space(hp: HyperParameters) -> Config:
-    """Draw a configuration of the recogniser, of either task.
+def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
+    """Draw a configuration, for either task.
 
     Args:
-        hp: of a keras_tuner tuner.
+        hp: a `keras_tuner.HyperParameters`; its values are taken, or its defaults,
+            which are those of `size`.
+        size: a name in `SIZES`; all that is not drawn is fixed to its values.
     """
-    base = SIZES["small"]
-    scientific = {
-        "variant": hp.Choice("variant", ["keras", "cho2014", "chung2014"]),
-        "stack": hp.Choice("stack", [2, 3, 4]),
-        "layers": hp.Int("layers", 1, 3),
-    }
-    nuisance = {
-        "learning_rate": hp.Float("learning_rate", 1e-3, 1e-2, sampling="log"),
-        "dropout": hp.Float("dropout", 0.0, 0.4, step=0.1),
-        "speed": hp.Float("speed", 0.0, 0.2, step=0.05),
-        "frequency_width": hp.Int("frequency_width", 0, 12, step=4),
-        "time_width": hp.Int("time_width", 0, 12, step=4),
-    }
-    fixed = {
-        "units": base.units,
-        "batch_size": base.batch_size,
-        "epochs": base.epochs,
-        "weight_decay": base.weight_decay,
-    }
-    return replace(base, **scientific, **nuisance, **fixed)
+    fixed = SIZES[size]
+    return replace(
+        fixed,
+        # Scientific: the other names of keras_gru.VARIANTS are synonyms of these.
+        variant=hp.Choice(
+            "variant",
+            ["keras", "cho2014", "chung2014", "replace_after"],
+            default=fixed.variant,
+        ),
+        stack=hp.Choice("stack", [2, 3, 4], default=fixed.stack),
+        layers=hp.Int("layers", 1, fixed.layers + 1, default=fixed.layers),
+        # Nuisance.
+        learning_rate=hp.Float(
+            "learning_rate", 1e-3, 2e-2, sampling="log", default=fixed.learning_rate
+        ),
+        dropout=hp.Float("dropout", 0.0, 0.4, step=0.05, default=fixed.dropout),
+        speed=hp.Float("speed", 0.0, 0.2, step=0.04, default=fixed.speed),
+        frequency_width=hp.Int(
+            "frequency_width", 0, 16, step=4, default=fixed.frequency_width
+        ),
+        time_width=hp.Int("time_width", 0, 16, step=4, default=fixed.time_width),
+    )
