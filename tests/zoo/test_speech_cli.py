@@ -21,7 +21,7 @@ from zoo.speech.features import SAMPLE_RATE, log_mel
 from zoo.speech.recordings import Split
 
 TINY = Config(
-    mels=12, units=10, layers=2, batch_size=4, epochs=2, pad_to=160, validations=2
+    mels=12, units=10, layers=1, batch_size=4, epochs=2, pad_to=160, validations=2
 )
 STEPS = 2 * (60 // 4)
 
@@ -83,7 +83,8 @@ def test_training_leaves_figures_and_what_was_wrong(
     assert float(row[f"test_{figure}"]) == result[f"test_{figure}"]
     assert row[f"validation_{figure}"]
     history = table(runs[task] / "history.csv")
-    assert float(history[-1]["train_loss"]) < float(history[0]["train_loss"])
+    # Of the same recordings; those of training grow harder with the curriculum.
+    assert float(history[-1]["nats"]) < float(history[0]["nats"])
     head = (runs[task] / "samples.txt").read_text().splitlines()[0]
     assert head.endswith("test examples are wrong")
 
