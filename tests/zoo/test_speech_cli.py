@@ -21,7 +21,7 @@ from zoo.speech.features import SAMPLE_RATE, log_mel
 from zoo.speech.recordings import Split
 
 TINY = Config(
-    mels=12, units=10, layers=1, batch_size=4, epochs=2, pad_to=160, validations=2
+    mels=12, units=10, layers=1, batch_size=4, epochs=2, pad_to=256, validations=2
 )
 STEPS = 2 * (60 // 4)
 
