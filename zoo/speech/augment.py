@@ -64,9 +64,9 @@ def draw(
     """Choose the recordings of one string: by one speaker, or each by anyone."""
     count = int(rng.integers(lengths[0], lengths[1] + 1))
     if rng.random() < ONE_SPEAKER:
-        speaker = recordings[rng.integers(len(recordings))].speaker
+        speaker = recordings[int(rng.integers(len(recordings)))].speaker
         recordings = [one for one in recordings if one.speaker == speaker]
-    return [recordings[rng.integers(len(recordings))] for _ in range(count)]
+    return [recordings[int(rng.integers(len(recordings)))] for _ in range(count)]
 
 
 def joined(

@@ -162,7 +162,7 @@ def _stream(run: str, file: Path, as_json: bool, backend: str | None) -> None:
 
     if file.suffix == ".npy":
         raise ZooError(f"{file} holds no audio; --stream expects an audio file")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for seconds, heard in use.stream(trained, audio.read(file)):
         if len(heard) > len(rows):
             rows += [

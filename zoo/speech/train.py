@@ -145,9 +145,6 @@ class Speech(Program[Settings, Config, Corpus]):
         tested = figures(logits, said, spoken, setup.config)
         return {f"test_{name}": value for name, value in tested.items()}
 
-    def headline_of(self, settings: Settings) -> str:
-        return "accuracy" if settings.task == "digits" else self.headline
-
     def licence(self, settings: Settings) -> str:
         return recordings.LICENCES[str(settings.dataset)]
 

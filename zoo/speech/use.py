@@ -133,8 +133,8 @@ def evaluate(trained: Trained, split: str = "test") -> dict[str, Any]:
         split: "test", or "validation", which chose the weights.
 
     Returns:
-        accuracy (digits) or wer (strings), nats a recording, dataset, task, split,
-        recordings or strings, seconds.
+        wer, of one digit a recording also accuracy = 1 - wer, nats a recording,
+        dataset, task, split, examples, digits in them, seconds.
 
     Raises:
         ZooError: the run is damaged, or its data have changed.
@@ -147,9 +147,12 @@ def evaluate(trained: Trained, split: str = "test") -> dict[str, Any]:
     begun = time.perf_counter()
     features = features_of(trained.extras, config)
     logits, said = recognise(model, spoken, features, config)
+    measured = figures(logits, said, spoken, config)
+    if "accuracy" in measured:  # one word each: every error is a substitution
+        measured["wer"] = 1.0 - measured["accuracy"]
     hold_out = trained.settings.hold_out
     return {
-        **figures(logits, said, spoken, config),
+        **measured,
         "dataset": str(trained.settings.dataset),
         "task": config.task,
         "split": f"{split}, speaker {hold_out}" if hold_out else split,
