@@ -1,0 +1,356 @@
+"""The program from the command line: train, resume, evaluate, predict, mistakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from scipy import signal
+
+import zoo as zoo_package
+from tests.zoo.conftest import Zoo, table
+from zoo import training
+from zoo.__main__ import main
+from zoo.speech import data, recordings, synthetic
+from zoo.speech.config import SIZES, TASKS, Config
+from zoo.speech.features import SAMPLE_RATE, log_mel
+from zoo.speech.recordings import Split
+
+TINY = Config(
+    mels=12, units=10, layers=1, batch_size=4, epochs=2, pad_to=256, validations=2
+)
+STEPS = 2 * (60 // 4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _smaller_still() -> Iterator[None]:
+    """A smaller "tiny", and fewer recordings and strings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SIZES, "tiny", TINY)
+        found = synthetic.recordings(takes=8)
+        patch.setattr(synthetic, "recordings", lambda: found)
+        patch.setattr(data, "TEST_STRINGS", 12)
+        patch.setattr(data, "VALIDATION_STRINGS", 6)
+        patch.setattr(data, "STATISTICS_EXAMPLES", 20)
+        yield
+
+
+def _train(task: str, out: Path, *more: str) -> int:
+    return main(["train", "speech", "--task", task, "--out", str(out), *more])
+
+
+@pytest.fixture(scope="module")
+def runs(
+    _smaller_still: None, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """A finished run of each task. Not to be changed."""
+    folder = tmp_path_factory.mktemp("speech")
+    for task in TASKS:
+        assert _train(task, folder / task) == 0
+    return {task: folder / task for task in TASKS}
+
+
+@pytest.fixture(scope="module")
+def spoken(
+    _smaller_still: None, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Files of one string: as it is, at another rate, in stereo, as frames."""
+    folder = tmp_path_factory.mktemp("audio")
+    split = Split.of(recordings.load("synthetic"))
+    samples = data.examples(split.test, "strings", 5, 1)[0].samples
+    high = signal.resample_poly(samples, 6, 1)
+    soundfile.write(folder / "as_it_is.wav", samples, SAMPLE_RATE, subtype="FLOAT")
+    soundfile.write(folder / "high.wav", high, 6 * SAMPLE_RATE, subtype="FLOAT")
+    soundfile.write(
+        folder / "stereo.flac", np.stack([high, high], axis=1), 6 * SAMPLE_RATE
+    )
+    np.save(folder / "frames.npy", log_mel(np.pad(samples, (0, data.TAIL)), TINY.mels))
+    return {path.stem: path for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_training_leaves_figures_and_what_was_wrong(
+    runs: dict[str, Path], task: str
+) -> None:
+    figure = "accuracy" if task == "digits" else "wer"
+    result = json.loads((runs[task] / "result.json").read_text())
+    assert result["steps"] == STEPS
+    (row,) = table(runs[task] / "runs.csv")
+    assert float(row[f"test_{figure}"]) == result[f"test_{figure}"]
+    assert row[f"validation_{figure}"]
+    history = table(runs[task] / "history.csv")
+    # Of the same recordings; those of training grow harder with the curriculum.
+    assert float(history[-1]["nats"]) < float(history[0]["nats"])
+    head = (runs[task] / "samples.txt").read_text().splitlines()[0]
+    assert head.endswith("test examples are wrong")
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_evaluate_is_what_the_training_measured(
+    zoo: Zoo, runs: dict[str, Path], task: str
+) -> None:
+    figure = "accuracy" if task == "digits" else "wer"
+    result = json.loads((runs[task] / "result.json").read_text())
+    for split in ("test", "validation"):
+        outcome = zoo("evaluate", "speech", runs[task], "--split", split, "--json")
+        figures = json.loads(outcome.out)
+        assert figures[figure] == pytest.approx(result[f"{split}_{figure}"])
+        assert figures["nats"] == pytest.approx(result[f"{split}_nats"], rel=1e-4)
+        assert figures["split"] == split
+        assert {"dataset", "seconds", "wer"} <= set(figures)
+        if task == "digits":
+            assert figures["wer"] == pytest.approx(1 - figures["accuracy"])
+    assert figure in zoo("evaluate", "speech", runs[task]).out
+
+
+class _Stop(Exception):
+    """Stands for the kill where a process of its own would only cost time."""
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_a_stopped_training_ends_with_the_same_weights(
+    zoo: Zoo, runs: dict[str, Path], tmp_path: Path, task: str
+) -> None:
+    save = training._save
+
+    def saved(task, run, facts, progress):
+        save(task, run, facts, progress)
+        if progress.step >= 7:
+            raise _Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_save", saved)
+        with pytest.raises(_Stop):
+            _train(task, tmp_path / "run", "--checkpoint-seconds", "0")
+    outcome = zoo("train", "speech", "--out", tmp_path / "run", "--resume")
+    assert outcome.code == 0, outcome.err
+    results = [
+        json.loads((run / "result.json").read_text())
+        for run in (tmp_path / "run", runs[task])
+    ]
+    for result in results:
+        del result["seconds"]
+    assert results[0] == results[1]
+
+
+def test_resume_with_another_task_names_it(zoo: Zoo, runs: dict[str, Path]) -> None:
+    out = runs["digits"]
+    outcome = zoo("train", "speech", "--out", out, "--resume", "--task", "strings")
+    assert outcome.code == 2
+    assert "task was 'digits', now 'strings'" in outcome.err
+
+
+def test_a_held_out_speaker(zoo: Zoo, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = ("train", "speech", "--hold-out", "alto", "--epochs", 1, "--out", out)
+    assert zoo(*command).code == 0
+    figures = json.loads(zoo("evaluate", "speech", out, "--json").out)
+    assert figures["split"] == "test, speaker alto"
+    assert figures["examples"] == 80
+    outcome = zoo("train", "speech", "--hold-out", "eve", "--out", tmp_path / "other")
+    assert outcome.code == 2
+    assert "--hold-out eve: unknown speaker" in outcome.err
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_predict_prints_each_file(
+    zoo: Zoo, runs: dict[str, Path], spoken: dict[str, Path], task: str
+) -> None:
+    files = [spoken[name] for name in ("as_it_is", "high", "stereo")]
+    outcome = zoo("predict", "speech", runs[task], *files, "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert found["task"] == task
+    assert [one["file"] for one in found["files"]] == [str(file) for file in files]
+    for one in found["files"]:
+        assert len(one["probabilities"]) == len(one["digits"])
+        assert len(one["digits"]) == 1 or task == "strings"
+    plain = zoo("predict", "speech", runs[task], *files).out.splitlines()
+    assert plain == [
+        f"{one['file']}: {' '.join(map(str, one['digits'])) or '(nothing)'}"
+        for one in found["files"]
+    ]
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_every_form_of_a_recording_gives_the_same(
+    runs: dict[str, Path], spoken: dict[str, Path], task: str
+) -> None:
+    predict = zoo_package.load(runs[task]).predict
+    samples, _ = soundfile.read(spoken["as_it_is"], dtype="float32")
+    names = ["as_it_is", "high", "stereo"]
+    first, high, stereo = predict([spoken[name] for name in names])
+    (array,) = predict([samples])
+    np.testing.assert_allclose(array.posteriors, first.posteriors, atol=1e-6)
+    # There and back through 48 kHz: all but the edge of the band is as it was.
+    for other in (high, stereo):
+        assert other.features.shape == first.features.shape
+        np.testing.assert_allclose(other.posteriors, first.posteriors, atol=0.05)
+    if task == "strings":
+        (frames,) = predict([spoken["frames"]])
+        np.testing.assert_allclose(frames.posteriors, first.posteriors, atol=1e-6)
+
+
+def test_streaming_gives_the_offline_transcript(
+    zoo: Zoo, runs: dict[str, Path], spoken: dict[str, Path]
+) -> None:
+    command = ("predict", "speech", runs["strings"], spoken["as_it_is"])
+    whole = json.loads(zoo(*command, "--json").out)["files"][0]
+    streamed = json.loads(zoo(*command, "--stream", "--json").out)
+    assert streamed["digits"] == whole["digits"]
+    times = [one["heard_at"] for one in streamed["stream"]]
+    assert times == sorted(times)
+    lines = zoo(*command, "--stream").out.splitlines()
+    assert lines[-1].split()[2:] == [str(one) for one in whole["digits"]] or (
+        lines == ["(nothing)"]
+    )
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_plot(
+    zoo: Zoo, runs: dict[str, Path], spoken: dict[str, Path], tmp_path: Path, task: str
+) -> None:
+    picture = tmp_path / "picture.png"
+    outcome = zoo(
+        *("predict", "speech", runs[task], spoken["as_it_is"], "--plot", picture)
+    )
+    assert outcome.code == 0, outcome.err
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_from_python(runs: dict[str, Path], spoken: dict[str, Path]) -> None:
+    loaded = zoo_package.load(runs["strings"])
+    samples, _ = soundfile.read(spoken["as_it_is"], dtype="float32")
+    from_file, from_array = loaded.predict([spoken["as_it_is"], samples])
+    assert from_file.text == from_array.text
+    np.testing.assert_allclose(from_file.posteriors, from_array.posteriors, atol=1e-6)
+    assert from_file.posteriors.shape[1] == 11
+    assert "wer" in loaded.evaluate()
+
+
+# Mistakes. Each is one line on stderr, and exit code 2.
+
+
+@pytest.fixture
+def mistake(zoo: Zoo, runs: dict[str, Path]):
+    """Run `predict` so that it must fail; give back its one line."""
+
+    def run(task: str, *arguments: object) -> str:
+        outcome = zoo("predict", "speech", runs[task], *arguments)
+        assert outcome.code == 2, outcome
+        assert outcome.out == ""
+        assert outcome.err.count("\n") == 1, outcome.err
+        return outcome.err
+
+    return run
+
+
+def test_files_that_cannot_be_heard(mistake, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.wav"
+    soundfile.write(empty, np.zeros((0, 1)), SAMPLE_RATE)
+    text = tmp_path / "text.wav"
+    text.write_text("no audio")
+    hollow = tmp_path / "hollow.wav"
+    hollow.write_bytes(b"")
+    nan = tmp_path / "nan.wav"
+    soundfile.write(nan, np.full(500, np.nan), SAMPLE_RATE, subtype="FLOAT")
+    assert "empty.wav has no samples; expected a recording" in mistake("digits", empty)
+    assert "text.wav is not audio that can be read" in mistake("digits", text)
+    assert "hollow.wav is not audio that can be read" in mistake("digits", hollow)
+    assert "nan.wav holds NaN or infinity" in mistake("digits", nan)
+    assert "absent.wav does not exist" in mistake("digits", tmp_path / "absent.wav")
+    assert "is a folder; expected an audio file" in mistake("digits", tmp_path)
+    assert "empty.wav has no samples" in mistake("strings", "--stream", empty)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((9, 13)), r"float64 (9, 13); expected log-mel frames"),
+        (np.zeros((2, 12)), r"float64 (2, 12); expected log-mel frames"),
+        (np.zeros((9, 12), int), r"int64 (9, 12); expected log-mel frames"),
+        (np.zeros((9, 12, 1)), r"float64 (9, 12, 1); expected a waveform"),
+        (np.full((9, 12), np.inf), "holds NaN or infinity"),
+        (np.array([{}]), "is not an array that can be read"),
+    ],
+)
+def test_arrays_that_are_no_frames(
+    mistake, tmp_path: Path, array: np.ndarray, words: str
+) -> None:
+    np.save(tmp_path / "frames.npy", array)
+    assert words in mistake("strings", tmp_path / "frames.npy")
+
+
+def test_options_that_do_not_fit(mistake, spoken: dict[str, Path], tmp_path) -> None:
+    file, picture = spoken["as_it_is"], tmp_path / "x.png"
+    assert "Missing argument 'FILES...'" in mistake("digits")
+    assert "--plot takes one file, 2" in mistake(
+        "digits", file, file, "--plot", picture
+    )
+    assert "--stream takes one file, 2" in mistake("strings", file, file, "--stream")
+    line = mistake("strings", file, "--stream", "--plot", picture)
+    assert "--stream and --plot exclude each other" in line
+    assert "expected a run of --task strings" in mistake("digits", file, "--stream")
+    assert "holds no audio" in mistake("strings", spoken["frames"], "--stream")
+    line = mistake("digits", file, "--plot", tmp_path / "x.doc")
+    assert "unknown format '.doc'; expected a name that ends in" in line
+
+
+def test_fsdd_that_is_nowhere(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    outcome = zoo("train", "speech", "--dataset", "fsdd", "--out", tmp_path / "run")
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert "free-spoken-digit-dataset-1.0.10.zip" in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+# The table of speakers.
+
+
+def test_the_table_of_speakers_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    from zoo.speech import speakers
+
+    commands = []
+
+    def run(command: list[str], **options: object) -> object:
+        """In place of a process: a training that ends, or is killed."""
+        commands.append(command)
+        out = Path(command[command.index("--out") + 1])
+        out.mkdir(exist_ok=True)
+        (out / "settings.json").touch()
+        killed = out.name == "child" and len(commands) == 3
+        if not killed:
+            accuracy = 0.5 + 0.1 * len(list(tmp_path.glob("*/result.json")))
+            facts = {"test_accuracy": accuracy, "validation_accuracy": 1, "seconds": 2}
+            (out / "result.json").write_text(json.dumps(facts))
+        return type("Done", (), {"returncode": -9 if killed else 0})
+
+    monkeypatch.setattr(speakers.subprocess, "run", run)
+    command = ["--dataset", "synthetic", "--size", "tiny", "--out", str(tmp_path)]
+    failed = CliRunner().invoke(speakers.speakers, command)
+    assert "the training without child ended with exit code -9" in str(failed.exception)
+    assert [row["speaker"] for row in table(tmp_path / "speakers.csv")] == [
+        *("alto", "bass")
+    ]
+    done = CliRunner().invoke(speakers.speakers, [*command, "--json"])
+    assert done.exit_code == 0
+    figures = json.loads(done.stdout)
+    assert figures["accuracy"] == pytest.approx(0.75)
+    assert list(figures["speakers"]) == [voice.name for voice in synthetic.VOICES]
+    assert len(table(tmp_path / "speakers.csv")) == 6
+    assert len(commands) == 3 + 4  # those that had ended were not trained again
+    assert [command[-1] == "--resume" for command in commands[2:5]] == [
+        *(False, True, False)
+    ]

@@ -1,0 +1,1 @@
+"""Speech: spoken digits, one by one (a classifier) or in strings (CTC)."""

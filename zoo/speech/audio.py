@@ -1,0 +1,101 @@
+"""Audio files of any rate and format as waveforms; features from a file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from scipy import signal
+
+from zoo.errors import ZooError
+from zoo.speech.features import SAMPLE_RATE, Features
+
+
+def read(path: Path) -> np.ndarray:
+    """Read what soundfile can (WAV, FLAC, OGG, MP3, …): (samples,) at `SAMPLE_RATE`.
+
+    Channels are averaged; another rate is converted by a polyphase filter.
+
+    Raises:
+        ZooError: the file cannot be read, is no audio, has no samples, or a sample is
+            NaN or infinite.
+    """
+    import soundfile
+
+    require_file(path)
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise ZooError(f"{path} is not audio that can be read: {error}") from error
+    if len(samples) == 0:
+        raise ZooError(f"{path} has no samples; expected a recording")
+    _require_finite(str(path), samples)
+    return resampled(samples.mean(axis=1), rate)
+
+
+def resampled(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Convert (samples,) from `rate` Hz to `SAMPLE_RATE`."""
+    common = math.gcd(rate, SAMPLE_RATE)
+    if rate != SAMPLE_RATE:
+        up, down = SAMPLE_RATE // common, rate // common
+        samples = signal.resample_poly(samples, up, down)
+    return np.asarray(samples, np.float32)
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Read an array from a .npy file.
+
+    Raises:
+        ZooError: the file cannot be read.
+    """
+    require_file(path)
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (OSError, EOFError, ValueError) as error:
+        raise ZooError(f"{path} is not an array that can be read: {error}") from error
+
+
+def checked_samples(samples: np.ndarray, name: str) -> np.ndarray:
+    """A waveform (samples,) as it is given, or an error.
+
+    Raises:
+        ZooError: it has another shape or type, no samples, or is not finite.
+    """
+    if samples.ndim != 1 or samples.dtype.kind != "f" or len(samples) == 0:
+        raise ZooError(
+            f"{name} holds {samples.dtype} {samples.shape}; expected a waveform, float "
+            f"(samples,) at {SAMPLE_RATE} Hz, or log-mel frames, float (frames, mels)"
+        )
+    _require_finite(name, samples)
+    return np.asarray(samples, np.float32)
+
+
+def checked_frames(frames: np.ndarray, name: str, features: Features) -> np.ndarray:
+    """Log-mel frames (frames, mels), as `features.log_mel` makes them, or an error.
+
+    Raises:
+        ZooError: they have another width or type, are too few, or are not finite.
+    """
+    if (
+        frames.dtype.kind != "f"
+        or frames.shape[1] != features.mels
+        or len(frames) < features.stack
+    ):
+        raise ZooError(
+            f"{name} holds {frames.dtype} {frames.shape}; expected log-mel frames, "
+            f"float (frames, {features.mels}), at least {features.stack} of them"
+        )
+    _require_finite(name, frames)
+    return frames
+
+
+def require_file(path: Path) -> None:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise ZooError(f"{path} {what}; expected an audio file")
+
+
+def _require_finite(name: str, values: np.ndarray) -> None:
+    if not np.isfinite(values).all():
+        raise ZooError(f"{name} holds NaN or infinity; expected finite numbers")

@@ -1,0 +1,112 @@
+"""Features -> GRU layers -> a digit, or a digit or none at each step."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_gru
+from zoo.speech.config import Config
+from zoo.speech.data import BLANK
+from zoo.training import values_of
+
+# Logits of a padded step: blank for certain. e**-60 is nothing beside 1 in float32.
+CERTAIN = 30.0
+
+
+def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras.Model:
+    """Build the model: features (batch, time, width), mask (batch, time) -> logits.
+
+    .. code-block:: text
+
+        h_t = dropout(GRU(h_{t-1}, x_t))        (batch, time, units), each layer
+        digits:   logits = V mean_t(h_t) + b    (batch, 10)
+        strings:  logits_t = V h_t + b          (batch, time, 11), class 0 the blank
+
+    At padded steps a string's logits say blank for certain. An alignment has to be
+    blank there then, at no cost, so that CTC's loss over all steps is the loss over
+    the steps that are used: `keras.losses.CTC` takes no lengths.
+
+    Args:
+        config: shapes and rates.
+        batch_size: waveforms heard side by side, piece by piece. The state is then
+            carried from call to call until `reset_carried_state`. None: no carried
+            state, any batch.
+        seed: decides the dropout masks.
+
+    Raises:
+        ValueError: a batch size for a bidirectional model, which cannot stream.
+
+    Example:
+        >>> from zoo.speech.config import SIZES, for_task
+        >>> build(for_task(SIZES["tiny"], "strings")).output_shape
+        (None, None, 11)
+    """
+    if batch_size is not None and config.bidirectional:
+        raise ValueError(
+            f"batch_size={batch_size} with bidirectional=True: such a model reads a "
+            f"waveform from its end too and carries no state; expected None"
+        )
+    features = keras.Input((None, config.width), batch_size=batch_size, name="features")
+    mask = keras.Input((None,), batch_size=batch_size, dtype="bool", name="mask")
+    sequences = features
+    for index in range(1, config.layers + 1):
+        layer: keras.Layer = keras_gru.GRU(
+            config.units,
+            return_sequences=True,
+            stateful=batch_size is not None,
+            name=f"gru_{index}",
+            **keras_gru.VARIANTS[config.variant],
+        )
+        if config.bidirectional:
+            layer = keras_gru.Bidirectional(layer, name=f"bidirectional_{index}")
+        sequences = layer(sequences, mask=mask)  # (batch, time, units)
+        sequences = _dropout(config, seed, index)(sequences)
+    if config.task == "digits":
+        sequences = keras.layers.GlobalAveragePooling1D(name="mean")(
+            sequences, mask=mask
+        )  # (batch, units)
+    logits = keras.layers.Dense(config.classes, name="logits")(sequences)
+    if config.task == "strings":
+        logits = ops.where(ops.expand_dims(mask, -1), logits, blank_logits(config))
+    return keras.Model((features, mask), logits, name="speech")
+
+
+def blank_logits(config: Config) -> np.ndarray:
+    """The logits of a padded step, (classes,)."""
+    logits = np.full(config.classes, -CERTAIN, np.float32)
+    logits[BLANK] = CERTAIN
+    return logits
+
+
+def loss(config: Config) -> keras.losses.Loss:
+    """Mean nats a recording: cross-entropy of the digit, or CTC of the string.
+
+    Source: Graves et al. 2006, "Connectionist temporal classification", ICML.
+    """
+    if config.task == "digits":
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return keras.losses.CTC()
+
+
+def reset_carried_state(model: keras.Model) -> None:
+    """Zero the state that each GRU layer carries: a new recording begins."""
+    for layer in model.layers:
+        if isinstance(layer, keras_gru.GRU) and layer.stateful:
+            layer.reset_state()
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Copy trained weights between two builds that differ in their batch size."""
+    # As NumPy copies: on JAX two variables with one buffer lose it together when a
+    # training step gives it away. Carried states are no weights and stay as they are.
+    target.set_weights(values_of(source.weights))
+
+
+def _dropout(config: Config, seed: int, index: int) -> keras.layers.Dropout:
+    """Dropout after a GRU layer."""
+    # Seeded, for on torch an unseeded mask comes from a generator that belongs to the
+    # process and not to the model: no checkpoint could hold it.
+    drawn = int(np.random.default_rng([seed, index]).integers(2**31))
+    return keras.layers.Dropout(config.dropout, seed=drawn, name=f"dropout_{index}")
