@@ -1,6 +1,9 @@
 #include "threads.h"
 
 #include <pthread.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include <atomic>
 #include <vector>
@@ -49,12 +52,49 @@ struct Job {
   }
 };
 
+// Linux may wake a sleeping thread on the very processor of whoever wakes it while
+// another one idles: on a virtual machine the idle ones look as if they were taken.
+// The two then take turns until the next balancing, milliseconds later. So a worker
+// is kept off the processor that the caller is on.
+class Placement {
+ public:
+  explicit Placement(pthread_t thread) : thread_(thread) {}
+
+  void keep_off(int processor) {
+#if defined(__linux__)
+    if (processor == avoided_) return;
+    cpu_set_t allowed;  // the caller's, less its processor
+    if (pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed) != 0) return;
+    if (processor >= 0 && CPU_COUNT(&allowed) > 1) CPU_CLR(processor, &allowed);
+    if (pthread_setaffinity_np(thread_, sizeof allowed, &allowed) == 0)
+      avoided_ = processor;
+#else
+    static_cast<void>(processor);
+#endif
+  }
+
+ private:
+  pthread_t thread_;
+  int avoided_ = -1;
+};
+
+int processor_of_caller() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
 class Pool {
  public:
   void execute(Job& job) {
     {
       Lock lock(mutex_);
-      while (workers_ < job.helpers && start_worker()) ++workers_;
+      while (static_cast<int64_t>(workers_.size()) < job.helpers && start_worker()) {
+      }
+      const int processor = processor_of_caller();
+      for (Placement& worker : workers_) worker.keep_off(processor);
       jobs_.push_back(&job);
       posted_.fetch_add(1, std::memory_order_release);
       if (sleeping_ > 0) pthread_cond_broadcast(&wake_);
@@ -88,6 +128,7 @@ class Pool {
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
     const bool started = pthread_create(&thread, &detached, serve, this) == 0;
     pthread_attr_destroy(&detached);
+    if (started) workers_.emplace_back(thread);
     return started;
   }
 
@@ -141,7 +182,8 @@ class Pool {
   pthread_cond_t done_ = PTHREAD_COND_INITIALIZER;
   std::atomic<uint64_t> posted_{0};
   std::vector<Job*> jobs_;
-  int64_t workers_ = 0, sleeping_ = 0;
+  std::vector<Placement> workers_;
+  int64_t sleeping_ = 0;
 };
 
 // Never destroyed: the workers outlive main(). The child of a fork has none of them,

@@ -242,6 +242,27 @@ def test_concurrent_calls():
     assert not failures
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="threads are placed on Linux, where there are two processors",
+)
+def test_a_worker_is_kept_off_the_processor_of_its_caller():
+    """Else Linux may wake it there, and the two take turns on one processor."""
+    allowed = os.sched_getaffinity(0)
+    before = set(os.listdir("/proc/self/task"))
+    caller = threading.Thread(
+        target=lambda: Layer("float32", threads=64).run(draw((70, 40, 24, 40)))
+    )
+    caller.start()  # a thread of its own, and more workers than there are so far
+    caller.join()
+    # Joined for Python, the caller may still be there for the system.
+    workers = set(os.listdir("/proc/self/task")) - before - {str(caller.native_id)}
+    assert workers
+    for worker in workers:
+        left_out = allowed - os.sched_getaffinity(int(worker))
+        assert len(left_out) == 1, left_out
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning")
