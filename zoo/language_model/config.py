@@ -79,15 +79,14 @@ SIZES = {
     "small": Config(units=464, epochs=4, validations=4),
     "base": Config(
         embedding_units=128,
-        units=1024,
+        units=512,
         layers=2,
         dropout=0.4,
-        batch_size=64,
-        timesteps=128,
-        epochs=40,
-        learning_rate=2e-3,
-        weight_decay=0.1,
-        validations=40,
+        timesteps=100,
+        epochs=15,
+        learning_rate=3e-3,
+        weight_decay=0.03,
+        validations=15,
     ),
 }
 
