@@ -117,7 +117,9 @@ def _resume(
     how: Bookkeeping,
 ) -> RunFolder:
     run, stored = RunFolder.open(out, program.name)
-    before, config_before, extras, sha256 = read_settings(program, run, stored)
+    before, config_before, extras, sha256 = read_settings(
+        program, out / "settings.json", stored
+    )
     now = {name: value for name, value in asdict(settings).items() if name in typed}
     if lines := runs.differing(asdict(before), now):
         raise ZooError(

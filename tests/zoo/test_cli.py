@@ -143,7 +143,7 @@ def mistake(zoo: Zoo, tmp_path: Path):
         (("train", "language_model", "--seed", "-1"), "-1 is not in the range"),
         (("train", "language_model", "--epochs", "0"), "0 is not in the range"),
         (("train", "language_model", "--warp"), "No such option"),
-        (("evaluate", "language_model"), "Missing argument 'RUN'"),
+        (("evaluate", "language_model"), "Missing argument 'RUN|PRESET'"),
         (("evaluate", "language_model", "nowhere"), "nowhere is not a run folder"),
         (("predict", "language_model", "nowhere"), "nowhere is not a run folder"),
     ],

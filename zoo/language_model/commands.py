@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,14 @@ from zoo.options import (
     backend_option,
     common_settings,
     given,
+    json_option,
+    print_json,
     run_argument,
     run_training,
     training_options,
 )
 from zoo.programs import Card
+from zoo.trained import open_trained
 
 SHAKESPEARE_CHARACTERS = 65
 
@@ -58,15 +61,17 @@ def train(context: click.Context, /, text: Path | None, **options: Any) -> None:
 
 @click.command()
 @run_argument
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @backend_option
-def evaluate(run: Path, as_json: bool, backend: str | None) -> None:
-    """Measure the loss of a run's best weights on its validation text."""
-    from zoo.language_model import use
+def evaluate(run: str, as_json: bool, backend: str | None) -> None:
+    """Measure the loss on the validation text, per character."""
+    from zoo.language_model.train import PROGRAM
 
-    figures = use.evaluate(run, backends.chosen(backend))
+    trained = open_trained(PROGRAM, run)
+    backends.use(backends.chosen(backend))
+    figures = PROGRAM.evaluate(trained)
     if as_json:
-        print(json.dumps(figures))
+        print_json(figures)
     else:
         print(
             f"{figures['dataset']} {figures['split']}: {figures['nats']:.4f} nats, "
@@ -97,34 +102,38 @@ def evaluate(run: Path, as_json: bool, backend: str | None) -> None:
     "--top-p", type=float, help="Draw from the fewest that hold this probability."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@json_option
 @backend_option
 def predict(
-    run: Path,
+    run: str,
     prompt: str,
     length: int,
     temperature: float,
     top_k: int | None,
     top_p: float | None,
     seed: int,
+    as_json: bool,
     backend: str | None,
 ) -> None:
-    """Write text, character by character, from a run's best weights."""
-    from zoo.language_model import use
+    """Write text, character by character."""
+    from zoo.language_model.train import PROGRAM, vocabulary_of
 
-    characters = use.predict(
-        run,
-        backends.chosen(backend),
-        prompt,
-        length,
-        seed=seed,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
+    trained = open_trained(PROGRAM, run)
+    vocabulary_of(trained.extras).encode(prompt)  # told before Keras starts
+    backends.use(backends.chosen(backend))
+    begun = time.perf_counter()
+    pieces = PROGRAM.predictor(trained).stream(
+        prompt, length, seed=seed, temperature=temperature, top_k=top_k, top_p=top_p
     )
-    first = next(characters)  # an unknown character in the prompt is told before it
+    if as_json:
+        text = "".join(pieces)
+        seconds = round(time.perf_counter() - begun, 3)
+        print_json({"prompt": prompt, "text": text, "seconds": seconds})
+        return
+    first = next(pieces)  # what is wrong with a setting is told before it
     sys.stdout.write(prompt + first)
-    for character in characters:
-        sys.stdout.write(character)
+    for piece in pieces:
+        sys.stdout.write(piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
     sys.stdout.flush()

@@ -31,6 +31,10 @@ DATASETS = {
     "stdlib": "source text of Python's standard library, from the interpreter",
     "shakespeare": "tinyshakespeare, 1.1 M characters, nanoGPT's 90/10 split",
 }
+LICENCES = {
+    "stdlib": "Python Software Foundation License 2.0",
+    "shakespeare": SHAKESPEARE.licence,
+}
 DEFAULT_DATASET = "stdlib"
 
 

@@ -18,10 +18,13 @@ from zoo.program import Program
 from zoo.program import Settings as CommonSettings
 from zoo.program import Setup as AnySetup
 from zoo.runs import RunFolder
+from zoo.trained import Trained as AnyTrained
 from zoo.training import Progress, Task
 
 if TYPE_CHECKING:
     import keras
+
+    from zoo.language_model.use import Writer
 
 SAMPLE_LENGTH = 300
 SAMPLES = 3
@@ -39,6 +42,7 @@ class Settings(CommonSettings):
 
 
 Setup = AnySetup[Settings, Config, data.Corpus]
+Trained = AnyTrained[Settings, Config, data.Corpus]
 
 
 class LanguageModel(Program[Settings, Config, data.Corpus]):
@@ -49,6 +53,7 @@ class LanguageModel(Program[Settings, Config, data.Corpus]):
     config_type = Config
     objective = Objective("nats", like_loss=True)
     columns = ("validation_nats", "validation_bits_per_char")
+    headline = "nats"
 
     def load(self, settings: Settings) -> data.Corpus:
         text = Path(settings.text) if settings.text else None
@@ -112,6 +117,19 @@ class LanguageModel(Program[Settings, Config, data.Corpus]):
         write_text(run.samples, rule.join(samples) + "\n")
         print(rule.join(["", *samples, ""]))
         return {}
+
+    def licence(self, settings: Settings) -> str:
+        return data.LICENCES.get(settings.dataset or "", "not stated: a file of yours")
+
+    def evaluate(self, trained: Trained, **options: Any) -> dict[str, Any]:
+        from zoo.language_model.use import evaluate
+
+        return evaluate(trained, **options)
+
+    def predictor(self, trained: Trained) -> Writer:
+        from zoo.language_model.use import Writer
+
+        return Writer(trained)
 
 
 PROGRAM = LanguageModel()
