@@ -62,6 +62,7 @@ def again(
         record.trial_id,
         out,
         fit,
+        alone=True,
     )
     return {
         "trial_id": record.trial_id,

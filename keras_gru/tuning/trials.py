@@ -33,11 +33,13 @@ class Trial:
         trial_id: its name.
         seed: its own; every generator was seeded with it.
         folder: where it may leave what it likes.
+        alone: it is run again by itself, not by a sweep.
     """
 
     trial_id: str
     seed: int
     folder: Path
+    alone: bool = False
 
 
 def explore(hypermodel: Any) -> keras_tuner.HyperParameters:
@@ -104,6 +106,8 @@ def run_trial(
     trial_id: str,
     folder: Path,
     fit: Mapping[str, Any],
+    *,
+    alone: bool = False,
 ) -> Report:
     """Train the model of a trial to its end.
 
@@ -118,6 +122,7 @@ def run_trial(
         folder: where it may leave files; a Keras model is saved there with the
             weights of its best epoch.
         fit: keyword arguments of the hypermodel's `fit`.
+        alone: it is run by itself, not by a sweep.
 
     Returns:
         What was measured.
@@ -130,7 +135,7 @@ def run_trial(
     # Also collects the model of the trial before, which may have been large.
     keras.backend.clear_session()
     seed_everything(seed)
-    hypermodel.trial = Trial(trial_id, seed, folder)
+    hypermodel.trial = Trial(trial_id, seed, folder, alone)
     model = hypermodel.build(hp)
     watch = _BestEpoch(objective)
     arguments = dict(fit)
