@@ -86,8 +86,10 @@ class Service(SERVICE.OracleServicer):
     def _trial(self, request: Any, context: Any) -> Any:
         number = int(request.trial_id) if request.trial_id.isdecimal() else -1
         record = self.ledger.records.get(number)
-        if record is None:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"no trial {request.trial_id!r}")
+        if record is None:  # abort raises, but has no type that says so
+            return context.abort(
+                grpc.StatusCode.NOT_FOUND, f"no trial {request.trial_id!r}"
+            )
         return protocol.trial_message(self.ledger.space, record, record.status)
 
 

@@ -21,10 +21,6 @@ class HyperParameters(Protocol):
         self, name: str, min_value: int, max_value: int, *, step: int, sampling: str
     ) -> Any: ...
 
-    def Float(
-        self, name: str, min_value: float, max_value: float, *, step: float
-    ) -> Any: ...
-
 
 def gru(
     hp: HyperParameters,
@@ -100,7 +96,9 @@ def _rate(hp: HyperParameters, name: str, rate: float | tuple[float, float]) -> 
     if not isinstance(rate, tuple):
         return rate
     low, high = _range(name, rate)
-    return float(hp.Float(name, low, high, step=0.1))
+    # Not Float with a step: of 0.0, 0.1, … 0.5 it leaves out the last.
+    steps = round((high - low) / 0.1 + 1e-6)
+    return float(hp.Choice(name, [round(low + 0.1 * k, 6) for k in range(steps + 1)]))
 
 
 def _variant(hp: HyperParameters, name: str, variant: str | Sequence[str]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +133,17 @@ def _panels(
             places = [record.values[dimension.name] for record in with_it]
             if dimension.log:
                 axes.set_xscale("log")
-        axes.scatter(places, metrics, s=16, alpha=0.8)
+        for epochs in sorted({record.epochs or 0 for record in with_it}):
+            chosen = [(record.epochs or 0) == epochs for record in with_it]
+            axes.scatter(
+                list(compress(places, chosen)),
+                list(compress(metrics, chosen)),
+                s=16,
+                alpha=0.8,
+                label=f"{epochs} epochs",
+            )
+        if len({record.epochs for record in completed}) > 1 and axes is all_axes[0]:
+            axes.legend(fontsize=7)
         axes.set_xlabel(dimension.name)
         axes.set_ylabel(settings.objective)
     for axes in all_axes[len(used) :]:
@@ -142,7 +154,12 @@ def _panels(
 def _conventions(
     path: Path, completed: Sequence[Record], dimension: Dimension, settings: Settings
 ) -> None:
-    """Each convention's trials, their mean and standard deviation."""
+    """Each convention's trials, their mean and standard deviation.
+
+    Hyperband's trials have different epochs; those are shown of which there are most.
+    """
+    [(epochs, _)] = Counter(record.epochs for record in completed).most_common(1)
+    completed = [record for record in completed if record.epochs == epochs]
     figure, (axes,) = _figure(1, 1, 6.0, 4.0)
     labels = []
     for place, value in enumerate(dimension.values):
@@ -160,7 +177,8 @@ def _conventions(
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.set_ylabel(settings.objective)
-    axes.set_title(f"{dimension.name}: trials, mean ± standard deviation")
+    of = f" of {epochs} epochs" if epochs else ""
+    axes.set_title(f"{dimension.name}: trials{of}, mean ± standard deviation")
     _save(figure, path)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras_tuner
@@ -157,6 +157,9 @@ class _Bayesian(_Searched, keras_tuner.oracles.BayesianOptimizationOracle):
             warnings.simplefilter("ignore")
             return dict(super().populate_space(trial_id))
 
+    trials: dict[str, Any]
+    ongoing_trials: dict[str, Any]
+
     def _vectorize_trials(self) -> tuple[np.ndarray, np.ndarray]:
         """Estimate the running trials by a fit to those that are complete.
 
@@ -253,7 +256,7 @@ def _bayesian(settings: Settings) -> keras_tuner.Oracle:
     )
 
 
-_MAKERS = {
+_MAKERS: dict[str, Callable[[Settings], Any]] = {
     "random": lambda settings: _Random(
         _objective(settings), max_trials=settings.trials, seed=settings.seed + 1
     ),

@@ -63,8 +63,11 @@ def trial_message(
 
 def values_of(trial: Any) -> dict[str, Any]:
     """The values that a trial came with, as they were proposed."""
-    found = keras_tuner.HyperParameters.from_proto(trial.hyperparameters)
-    return {name: rounded(value) for name, value in found.values.items()}
+    # Not through `HyperParameters.from_proto`, which adds defaults.
+    return {
+        name: rounded(getattr(value, value.WhichOneof("kind")))
+        for name, value in trial.hyperparameters.values.values.items()
+    }
 
 
 def end_message(trial_id: str, report: Report, failed: bool) -> Any:

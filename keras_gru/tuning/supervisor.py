@@ -24,6 +24,7 @@ BARREN = 5
 # from outside, which may have meant anyone, and by a fault of the process's own.
 KILLS, CRASHES = 5, 2
 TICK = 0.1
+START = 60.0  # seconds that the start of a worker may take
 
 # The chief computes nothing with Keras; the NumPy backend, which needs JAX, starts in
 # half the time of the others.
@@ -60,7 +61,8 @@ class _Slot:
     child: Child
     barren: int = 0
     finished: bool = False
-    trial: tuple[int, int] | None = None  # number and start of what it runs
+    trial: tuple[int, int] | None = None  # number and start of what it ran last
+    begun: bool = False  # the running process has been given a trial
     since: float = field(default_factory=time.monotonic)
 
 
@@ -207,6 +209,7 @@ class Supervisor:
             slot.barren = 0
             if slot.trial != (running.number, running.starts):
                 slot.trial = (running.number, running.starts)
+                slot.begun = True
                 slot.since = time.monotonic()
         if slot.child.alive:
             self._check_time(slot, running)
@@ -247,8 +250,7 @@ class Supervisor:
 
     def _start_worker(self, slot: _Slot) -> None:
         slot.child.kill()  # what the dead one had started
-        slot.finished = False
-        slot.trial = None
+        slot.finished = slot.begun = False
         slot.since = time.monotonic()
         slot.child.start(
             [
@@ -263,13 +265,12 @@ class Supervisor:
         limit = self.plan.trial_timeout
         if limit is None:
             return
-        seconds = time.monotonic() - slot.since
-        if running is not None and slot.trial is not None and seconds > limit:
+        # The start of a process and its backend is no part of a trial.
+        late = time.monotonic() - slot.since > limit + (0.0 if slot.begun else START)
+        if late and running is not None:
             slot.child.kill()
             self._verdicts[running.number] = f"it took longer than {limit:g} s"
-        # Nothing is known of the model yet; the start of a backend takes a while.
-        unknown = not (self.folder / "space.json").is_file()
-        if unknown and seconds > limit + 60.0:
+        elif late and not (self.folder / "space.json").is_file():
             raise Over(f"the model was not built within {limit:g} s, before any trial")
 
     def _tell_verdicts(self) -> None:
@@ -309,7 +310,8 @@ class Supervisor:
         running = any(r.status == RUNNING for r in self.records.values())
         if not running and all(slot.finished for slot in self._slots):
             if not any(r.status == COMPLETED for r in self.records.values()):
-                raise Over("no trial was completed")
+                said = f"; the last one failed with: {row[-1].message}" if row else ""
+                raise Over(f"no trial was completed{said}")
             raise Over("")
 
     def _trial_of(self, worker: str) -> Record | None:
