@@ -129,6 +129,8 @@ class Supervisor:
         (self.folder / ADDRESS).unlink(missing_ok=True)
         self._look()
         self._after = max((r.order for r in self.records.values()), default=0)
+        if sum(r.order > 0 for r in self.records.values()) >= self.settings.trials:
+            return ""  # resumed, and complete
         self._start_chief(fresh=True)
         try:
             while True:
