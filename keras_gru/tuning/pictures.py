@@ -68,6 +68,7 @@ def _best_so_far(
         axes.axvline(
             order, color="C3", linewidth=0.8, label="failed" if place == 0 else None
         )
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("trials ended")
     axes.set_ylabel(settings.objective)
     axes.set_title("Best so far")

@@ -88,7 +88,8 @@ def _summary(found: Sequence[Record], settings: Settings, *, over: bool) -> str:
     ]
     if rest:
         words.append(f"{rest} {'interrupted' if over else 'running'}")
-    words += [f"{key} {value}" for key, value in settings.about.items() if value]
+    about = {n: v for n, v in settings.about.items() if n != "what" and v is not None}
+    words += [f"{name} {value}" for name, value in about.items()]
     return "; ".join(words) + "."
 
 
@@ -100,7 +101,7 @@ def _best(top: Record, settings: Settings, folder: Path) -> str:
     return (
         f"<h2>Best: trial {_(top.trial_id)}, {_(settings.objective)} "
         f"{_(_shown(top.metric))}</h2><table>{rows}</table>"
-        f"<p>Trained in full: <code>{_(in_full(folder))}</code></p>"
+        f"<p>Train it in full: <code>{_(in_full(folder))}</code></p>"
     )
 
 

@@ -242,6 +242,7 @@ def _supervise(folder: Path, sweep: Settings, plan: Plan) -> Results:
     found = [record for _, record in sorted(supervisor.records.items())]
     best = records.best(found, sweep.direction)
     if reason or best is None:
+        reason = reason or "no trial was completed"
         raise SweepFailed(f"the sweep in {folder} ended early: {reason}")
     return Results(folder, found, best)
 

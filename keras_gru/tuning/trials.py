@@ -161,11 +161,9 @@ def run_trial(
 def failure(error: BaseException, seconds: float) -> Report:
     """The report of a trial whose code raised: what, and where in the user's code."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = os.sep + os.path.join("keras_gru", "tuning") + os.sep
-    outside = [f for f in frames if ours not in f.filename]
-    place = (
-        f" ({Path(outside[0].filename).name}:{outside[0].lineno})" if outside else ""
-    )
+    theirs = ("site-packages", str(Path(__file__).parent))
+    own = [f for f in frames if not any(folder in f.filename for folder in theirs)]
+    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
     return Report(
         seconds=round(seconds, 3),
         message=one_line(f"{type(error).__name__}: {error}{place}"),
