@@ -54,6 +54,7 @@ class RunFolder:
     ``best.weights.h5``     the weights of the best validation figure, with a hash
     ``history.csv``         one row a validation
     ``learning_curve.png``  the same as a picture
+    ``tensorboard/``        the same and the training loss, for TensorBoard
     ``samples.txt``         what the program makes at the end
     ``result.json``         the final figures and hashes; only of a finished run
     ``runs.csv``            one row a start of the program, failed ones too
@@ -77,6 +78,10 @@ class RunFolder:
     @property
     def learning_curve(self) -> Path:
         return self.path / "learning_curve.png"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "tensorboard"
 
     @property
     def samples(self) -> Path:

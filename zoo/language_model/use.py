@@ -8,10 +8,9 @@ from typing import Any
 
 import keras
 
-from zoo.language_model.evaluation import figures, mean_nats
 from zoo.language_model.model import build, copy_weights
 from zoo.language_model.sampling import generate
-from zoo.language_model.train import Trained, vocabulary_of
+from zoo.language_model.train import Text, Trained, measure, tokens_of
 
 
 def evaluate(trained: Trained) -> dict[str, Any]:
@@ -19,22 +18,21 @@ def evaluate(trained: Trained) -> dict[str, Any]:
 
     Returns:
         nats and bits_per_char (means over characters), dataset, split, characters,
-        seconds.
+        tokens, seconds.
 
     Raises:
         ZooError: the weights are damaged, or the text has changed.
     """
-    config, vocabulary = trained.config, vocabulary_of(trained.extras)
     corpus = trained.data()
-    model = _carrying(trained, config.evaluation_streams)
+    text = Text.of(corpus.validation, tokens_of(trained.extras))
+    model = _carrying(trained, trained.config.evaluation_streams)
     begun = time.perf_counter()
-    ids = vocabulary.encode(corpus.validation)
-    nats = mean_nats(model, ids, config.evaluation_timesteps, config.evaluation_warmup)
     return {
-        **figures(nats),
+        **measure(model, text, trained.config),
         "dataset": corpus.name,
         "split": "validation",
-        "characters": len(ids) - 1,
+        "characters": text.characters,
+        "tokens": len(text.ids) - 1,
         "seconds": round(time.perf_counter() - begun, 3),
     }
 
@@ -48,7 +46,7 @@ class Writer:
     """
 
     def __init__(self, trained: Trained) -> None:
-        self._vocabulary = vocabulary_of(trained.extras)
+        self._tokens = tokens_of(trained.extras)
         self._model = _carrying(trained, batch_size=1)
 
     def __call__(self, prompt: str = "\n", length: int = 500, **options: Any) -> str:
@@ -72,7 +70,7 @@ class Writer:
         """
         return generate(
             self._model,
-            self._vocabulary,
+            self._tokens,
             prompt,
             length,
             seed=seed,
