@@ -70,6 +70,7 @@ HYPERBAND_EPOCHS = 9  # two rounds of selection: a third of a third of them
     help="Seconds after which a trial counts as failed.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the sweep in --out.")
+@click.option("--size", help="Search around this one.  [default: the space's own]")
 @click.option("--dataset", help="What to train on.  [default: as in train]")
 @click.option(
     "--option",
@@ -119,7 +120,7 @@ def _run(program: str, folder: Path, options: dict[str, Any]) -> Results:
         epochs = HYPERBAND_EPOCHS
     try:
         return tuning.run(
-            ProgramModel(program, settings),
+            ProgramModel(program, settings, options["size"]),
             objective=objective,
             out=folder,
             tuner=options["tuner"],
@@ -131,7 +132,7 @@ def _run(program: str, folder: Path, options: dict[str, Any]) -> Results:
             trial_timeout=options["trial_timeout"],
             resume=options["resume"],
             address=options["address"],
-            about={"what": program, **settings},
+            about={"what": program, "size": options["size"], **settings},
             backend=settings["backend"],
         )
     except tuning.SweepFailed as error:
@@ -148,7 +149,7 @@ def _join(program: str, options: dict[str, Any]) -> None:
 
     try:
         done = tuning.join(
-            ProgramModel(program, settings),
+            ProgramModel(program, settings, options["size"]),
             options["join"],
             name=options["worker"],
             objective=objective,
@@ -163,11 +164,11 @@ def _described(program: str, options: dict[str, Any]) -> tuple[dict[str, Any], A
     """What the trials share, and the objective; starts Keras on the backend."""
     from zoo.sweep_model import program_of, settings_of
 
-    found = program_of(program)
-    dataset = options["dataset"] or _default_dataset(program)
     backend = backends.chosen(options["backend"])
+    backends.use(backend)  # before a search space asks keras_gru for its conventions
+    found = program_of(program, options["size"])
+    dataset = options["dataset"] or _default_dataset(program)
     settings = settings_of(found, dataset, backend, options["options"])
-    backends.use(backend)
     try:
         import keras_tuner
     except ImportError as error:
@@ -205,12 +206,12 @@ def _take_from(
     for name, value in own.items():
         if name not in typed:
             options[name] = value
-    if "backend" not in typed:
-        options["backend"] = about["backend"]
-    if "dataset" not in typed:
-        options["dataset"] = about["dataset"]
+    common = ("backend", "dataset", "size")
+    for name in common:
+        if name not in typed:
+            options[name] = about.get(name)
     if "options" not in typed:
-        rest = {k: v for k, v in about.items() if k not in ("backend", "dataset")}
+        rest = {name: value for name, value in about.items() if name not in common}
         options["options"] = [f"{name}={value}" for name, value in rest.items()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -29,17 +30,22 @@ class ProgramModel:
     Args:
         program: its name.
         settings: all but size, variant, seed and epochs, which a trial decides.
+        size: of the program's, to search around; None: the one of its search space.
     """
 
     trial: Trial  # set by the worker before each trial
 
-    def __init__(self, program: str, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, program: str, settings: Mapping[str, Any], size: str | None = None
+    ) -> None:
         self.name = program
         self.settings = dict(settings)
+        self.size = size
 
     def build(self, hp: Any) -> Any:
         """The configuration of the values in `hp`."""
-        return _module(self.name, "search").search_space(hp)
+        space = _module(self.name, "search").search_space
+        return space(hp) if self.size is None else space(hp, size=self.size)
 
     def fit(
         self,
@@ -78,14 +84,20 @@ class ProgramModel:
         return {**figures, "epochs": settings.epochs}
 
 
-def program_of(name: str) -> Program[Any, Any, Any]:
+def program_of(name: str, size: str | None = None) -> Program[Any, Any, Any]:
     """The program with a name.
 
     Raises:
-        ZooError: it has no search space.
+        ZooError: it has no search space, or none around this size.
     """
     found: Program[Any, Any, Any] = _module(name, "train").PROGRAM
-    _module(name, "search")
+    space = _module(name, "search").search_space
+    if size is not None:
+        if "size" not in inspect.signature(space).parameters:
+            raise ZooError(f"--size {size}: the search space of {name} has its own")
+        sizes = _module(name, "config").SIZES
+        if size not in sizes:
+            raise ZooError(f"--size {size}: expected one of {', '.join(sizes)}")
     return found
 
 

@@ -15,7 +15,8 @@ from keras_gru import tuning
 from keras_gru.tuning.records import EPOCHS, SEED
 from keras_gru.tuning.trials import Trial
 from tests.zoo.conftest import Zoo, table
-from tests.zoo.tiny_zoo import TINY
+from tests.zoo.tiny_zoo import TinyModel
+from zoo import sweep_model
 from zoo.backend import chosen
 from zoo.errors import ZooError
 from zoo.language_model.config import SIZES
@@ -25,30 +26,28 @@ from zoo.programs import PROGRAMS
 from zoo.sweep_model import ProgramModel, settings_of
 
 
-def _model(text_file: Path, folder: Path, **changes: Any) -> ProgramModel:
+def _model(text_file: Path, folder: Path, **changes: Any) -> TinyModel:
     settings = settings_of(PROGRAM, "stdlib", chosen(), [f"text={text_file}"])
-    model = ProgramModel("language_model", settings)
+    model = TinyModel("language_model", settings)
     model.trial = Trial("0003", 7, folder, **changes)
     return model
 
 
 def _values(**changes: Any) -> keras_tuner.HyperParameters:
     hp = keras_tuner.HyperParameters()
-    hp.values = {"units": 12, "layers": 1, "batch_size": 3, "variant": "chung2014"}
+    hp.values = {"units": 12, "variant": "chung2014"}
     hp.values |= {SEED: 7, EPOCHS: 1, **changes}
     return hp
 
 
-def test_a_sweep_in_processes(zoo: Zoo, text_file: Path, tmp_path: Path) -> None:
-    """The true thing, once a backend: chief, worker, two trainings, the best run.
-
-    In other processes "tiny" is not made smaller; the text is long enough for it.
-    """
+def test_a_sweep_in_processes(
+    zoo: Zoo, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The true thing, once a backend: chief, worker, two trainings, the best run."""
+    monkeypatch.setattr(sweep_model, "ProgramModel", TinyModel)
     out = tmp_path / "sweep"
-    longer = tmp_path / "longer.txt"
-    longer.write_text(text_file.read_text() * 20)
     command = ("sweep", "language_model", "--tuner", "random", "--epochs", 1)
-    command = (*command, "--option", f"text={longer}", "--out", out)
+    command = (*command, "--option", f"text={text_file}", "--out", out)
     outcome = zoo(*command, "--trials", 2)
     assert outcome.code == 0, outcome.err
     assert "2/2 done, 0 running, 0 failed; best nats" in outcome.err
@@ -118,14 +117,19 @@ def test_every_space_has_the_convention_and_its_defaults(program: str) -> None:
     names = {parameter.name for parameter in hp.space}
     assert {"variant", "learning_rate", "dropout"} <= names
     assert config == module.search_space(hp)
-    for heading in ("# Scientific", "# Nuisance", "# Fixed"):
-        assert heading in Path(str(module.__file__)).read_text()
+    text = Path(str(module.__file__)).read_text().lower()
+    assert all(heading in text for heading in ("scientific", "nuisance", "fixed"))
 
 
 def test_the_space_of_the_language_model() -> None:
-    config = search_space(keras_tuner.HyperParameters())
-    assert replace(config, units=TINY.units, variant="keras").timesteps == 7
-    assert config.variant == "keras"
+    for size in ("small", "base"):
+        config = ProgramModel("language_model", {}, size).build(_defaults())
+        assert config == search_space(_defaults(), size)
+        assert config.epochs == SIZES[size].epochs
+
+
+def _defaults() -> keras_tuner.HyperParameters:
+    return keras_tuner.HyperParameters()
 
 
 def test_a_program_without_a_space_says_so(
@@ -144,6 +148,7 @@ def test_a_program_without_a_space_says_so(
         (("language_model", "--trials", "0"), "0 is not in the range"),
         (("language_model", "--epochs", "2"), "epochs=2: expected at least 3 under"),
         (("language_model", "--option", "tempo=3"), "expected text=VALUE"),
+        (("language_model", "--size", "vast"), "--size vast: expected one of tiny, "),
         (("language_model", "--join", "h:1"), "--join HOST:PORT and --id NAME go toge"),
         (("language_model", "--address", "x:y"), "expected HOST or HOST:PORT"),
         (("language_model", "--resume"), "there is no such folder to resume"),
