@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -11,8 +13,15 @@ import keras_gru
 from zoo.language_model.config import Config
 from zoo.training import values_of
 
+Recurrent = Callable[[int, int, bool], keras.layers.Layer]
 
-def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras.Model:
+
+def build(
+    config: Config,
+    batch_size: int | None = None,
+    seed: int = 0,
+    recurrent: Recurrent | None = None,
+) -> keras.Model:
     """Build the model: characters (batch, time) -> logits (batch, time, vocabulary).
 
     .. code-block:: text
@@ -29,6 +38,7 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
         batch_size: streams read side by side. The state is then carried from call to
             call until `reset_carried_state`. None: no carried state, any batch.
         seed: decides the dropout masks.
+        recurrent: (index, units, stateful) -> a layer in the place of a GRU.
 
     Raises:
         ValueError: `vocabulary_size` is not set.
@@ -61,13 +71,8 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
         sequences = keras.layers.Rescaling(scale, name="scaled")(sequences)
     sequences = _dropout(config, seed, 0)(sequences)
     for index in range(1, config.layers + 1):
-        sequences = keras_gru.GRU(
-            config.units,
-            return_sequences=True,
-            stateful=batch_size is not None,
-            name=f"gru_{index}",
-            **keras_gru.VARIANTS[config.variant],
-        )(sequences)  # (batch, time, units)
+        layer = recurrent or functools.partial(_gru, config.variant)
+        sequences = layer(index, config.units, batch_size is not None)(sequences)
         sequences = _dropout(config, seed, index)(sequences)
     if config.tied:
         projection = keras.layers.Dense(config.embedding_units, name="projection")
@@ -77,10 +82,21 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
     return keras.Model(characters, logits, name="language_model")
 
 
+def _gru(variant: str, index: int, units: int, stateful: bool) -> keras_gru.GRU:
+    """GRU layer `index` of the stack: (batch, time, units)."""
+    return keras_gru.GRU(
+        units,
+        return_sequences=True,
+        stateful=stateful,
+        name=f"gru_{index}",
+        **keras_gru.VARIANTS[variant],
+    )
+
+
 def reset_carried_state(model: keras.Model) -> None:
-    """Zero the state that each GRU layer carries: a new text begins."""
+    """Zero the state that each recurrent layer carries: a new text begins."""
     for layer in model.layers:
-        if isinstance(layer, keras_gru.GRU) and layer.stateful:
+        if getattr(layer, "stateful", False):
             layer.reset_state()
 
 

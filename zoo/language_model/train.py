@@ -207,27 +207,33 @@ class LanguageModelTask(Task):
         streams: data.Streams,
         validation: Text,
         loss_scale: float = 1.0,
+        steps: int | None = None,
     ) -> None:
         import keras
-
-        from zoo.language_model.model import build
 
         self.config = config
         self.streams = streams
         self.validation = validation
         self.loss_scale = loss_scale
         self.steps_per_epoch = streams.steps_per_epoch
-        self.total_steps = config.epochs * streams.steps_per_epoch
+        self.total_steps = steps or config.epochs * streams.steps_per_epoch
         self.validate_every = max(1, math.ceil(self.total_steps / config.validations))
         # First, so that the seed gives the same initial weights to every start.
-        self.model = build(config, config.batch_size, streams.seed)
+        self.model = self.build(config, config.batch_size, streams.seed)
         self.model.compile(
             optimizer=optimizer(config, self.total_steps),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
         self.model.optimizer.build(self.model.trainable_variables)
-        self._evaluation = build(config, config.evaluation_streams)
-        self.portable = build(config)
+        self._evaluation = self.build(config, config.evaluation_streams)
+        self.portable = self.build(config)
+
+    def build(
+        self, config: Config, batch_size: int | None = None, seed: int = 0
+    ) -> keras.Model:
+        from zoo.language_model.model import build
+
+        return build(config, batch_size, seed)
 
     def prepare(self, step: int) -> None:
         from zoo.language_model.model import reset_carried_state
