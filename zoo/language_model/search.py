@@ -19,11 +19,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import keras_gru
 from zoo.language_model.config import SIZES, Config
 
 if TYPE_CHECKING:
     import keras_tuner
+
+# The other names in keras_gru.VARIANTS are synonyms of these.
+CONVENTIONS = ["keras", "cho2014", "chung2014", "replace_after"]
 
 SCIENTIFIC = ("variant", "units", "layers")
 NUISANCE = ("learning_rate", "dropout", "batch_size")
@@ -41,12 +43,13 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
         The configuration; `vocabulary_size` is still to be set by the data.
     """
     fixed = SIZES[size]
+    quarter = fixed.units // 4
     scientific = {
-        "variant": hp.Choice(
-            "variant", sorted(keras_gru.VARIANTS), default=fixed.variant
+        "variant": hp.Choice("variant", CONVENTIONS, default=fixed.variant),
+        "units": hp.Int(
+            "units", quarter, 8 * quarter, step=quarter, default=4 * quarter
         ),
-        "units": hp.Int("units", 64, 1024, step=16, default=fixed.units),
-        "layers": hp.Int("layers", 1, 4, default=fixed.layers),
+        "layers": hp.Int("layers", 1, fixed.layers + 1, default=fixed.layers),
     }
     nuisance = {
         "learning_rate": hp.Float(
