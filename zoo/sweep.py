@@ -191,15 +191,19 @@ def _take_from(
     """Let what was not typed be as in the sweep that is resumed.
 
     Raises:
-        ZooError: the sweep is another program's.
+        ZooError: it is another program's.
     """
-    path = folder / "sweep.json"
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        about = dict(before["about"])
-        own = {name: before[name] for name in ("tuner", "trials", "seed", "epochs")}
-    # None there, or damaged: `tuning.run` says so, or mends it with what was typed.
-    except (OSError, ValueError, KeyError, TypeError):
+    # Not with `keras_gru`, which would start Keras before its backend is known.
+    for path in (folder / "sweep.json", folder / "state" / "sweep.json"):
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+            about = dict(before["about"])
+            own = {name: before[name] for name in ("tuner", "trials", "seed", "epochs")}
+            break
+        # Absent or damaged, and so the copy: `tuning.run` says it in one line.
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    else:
         return
     if about.pop("what", program) != program:
         raise ZooError(f"{folder} is a sweep of {before['about']['what']!r}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_gru.tuning import records, settings
-from keras_gru.tuning.errors import SweepError, one_line
+from keras_gru.tuning.errors import SweepError
 from keras_gru.tuning.records import EPOCHS, Record
 from keras_gru.tuning.sweep import ENVIRONMENT, require
 
@@ -46,10 +46,7 @@ def again(
     from keras_gru.tuning.proposals import with_values
     from keras_gru.tuning.trials import explore, run_trial
 
-    try:
-        sweep = settings.read(folder / settings.FILE)
-    except (OSError, ValueError) as error:
-        raise SweepError(f"{folder} holds no sweep: {one_line(error)}") from error
+    sweep = settings.read(folder)
     record = _find(folder, sweep, trial_id)
     hypermodel, fit = payload.load(folder)
     values = dict(record.values)

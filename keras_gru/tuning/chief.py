@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
         with lock(given.folder / "state" / "chief.lock", seconds=10.0):
             ledger = Ledger(
                 given.folder,
-                settings.read(given.folder / settings.FILE),
+                settings.read(given.folder),
                 failures=given.failures,
                 after=given.after,
                 fresh=given.fresh,

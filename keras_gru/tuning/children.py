@@ -123,7 +123,11 @@ def environment(backend: str, workers: int) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
     }
-    if workers > 1 and "OMP_NUM_THREADS" not in os.environ:
-        found["OMP_NUM_THREADS"] = str(threads)
-        found["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    if workers > 1:
+        if "OMP_NUM_THREADS" not in os.environ:
+            found["OMP_NUM_THREADS"] = str(threads)
+            found["TF_NUM_INTRAOP_THREADS"] = str(threads)
+        # Else the first worker takes the whole memory of a GPU.
+        found.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        found.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     return found

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from keras_gru.tuning.errors import SweepError
+from keras_gru.tuning.errors import SweepError, one_line
 from keras_gru.tuning.files import set_aside, write_json
 
 TUNERS = ("hyperband", "bayesian", "random", "grid")
 FILE = "sweep.json"
+COPY = "state/sweep.json"
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,29 @@ class Settings:
             _expect(self.epochs >= 1, "epochs", self.epochs, "at least 1")
 
 
-def read(path: Path) -> Settings:
+def read(folder: Path) -> Settings:
     """Read the settings of a sweep.
 
     Raises:
-        ValueError: the file is torn or no sweep's.
+        SweepError: there are none, or they are damaged and so is their copy.
     """
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or set(found) != {f.name for f in fields(Settings)}:
-        raise ValueError("it has other fields than a sweep's settings")
-    return Settings(**found)
+    reasons = []
+    for path in (folder / FILE, folder / COPY):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return Settings(**found)
+        except FileNotFoundError:
+            reasons.append(f"there is no {path.relative_to(folder)}")
+        except (ValueError, TypeError) as error:
+            reasons.append(f"{path.relative_to(folder)} is damaged: {one_line(error)}")
+    raise SweepError(f"{folder} holds no sweep that can be read: {'; '.join(reasons)}")
+
+
+def write(folder: Path, settings: Settings) -> None:
+    """Write the settings of a sweep, and a copy in case they are damaged."""
+    for path in (folder / COPY, folder / FILE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, asdict(settings))
 
 
 def begin(folder: Path, settings: Settings) -> None:
@@ -84,11 +98,11 @@ def begin(folder: Path, settings: Settings) -> None:
         raise SweepError(
             f"out={str(folder)!r} already holds a sweep: resume it, or choose another"
         )
-    if folder.is_dir() and any(folder.iterdir()):
+    # Of a sweep that was killed before it had its settings.
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - {"state"}:
         raise SweepError(f"out={str(folder)!r} is not empty and holds no sweep")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / FILE, asdict(settings))
+        write(folder, settings)
     except OSError as error:
         raise SweepError(f"out={str(folder)!r} cannot be written: {error}") from error
 
@@ -96,40 +110,30 @@ def begin(folder: Path, settings: Settings) -> None:
 def go_on(folder: Path, settings: Settings) -> None:
     """Check that `settings` are those of the sweep in `folder`; more trials may be.
 
-    A damaged file is set aside and written anew: each trial's record has its seed,
-    which is checked as well.
-
     Raises:
         SweepError: there is no sweep, or it has other settings.
     """
-    path = folder / FILE
-    if path.is_file():
-        try:
-            before = read(path)
-        except ValueError as error:
-            set_aside(path, f"{type(error).__name__}: {error}; the given ones hold")
-        else:
-            _require_same(folder, before, settings)
-    elif not any(folder.glob("trials/*/trial.json")):
-        raise SweepError(f"{folder} holds no sweep to resume: it has no {FILE}")
-    write_json(path, asdict(settings))
-
-
-def _require_same(folder: Path, before: Settings, now: Settings) -> None:
+    before = read(folder)
     stored = asdict(before)
-    given = json.loads(json.dumps(asdict(replace(now, trials=before.trials))))
+    given = json.loads(json.dumps(asdict(replace(settings, trials=before.trials))))
     changed = [
         f"{name} was {stored[name]!r}, now {value!r}"
         for name, value in given.items()
         if stored[name] != value
     ]
-    if now.trials < before.trials:
-        changed.append(f"trials was {before.trials}, now {now.trials}")
+    if settings.trials < before.trials:
+        changed.append(f"trials was {before.trials}, now {settings.trials}")
     if changed:
         raise SweepError(
             f"{folder} was begun with other settings: {'; '.join(changed)}; resume "
             f"with the sweep's own (more trials are welcome), or choose another folder"
         )
+    if (folder / FILE).is_file():
+        try:
+            json.loads((folder / FILE).read_text(encoding="utf-8"))
+        except ValueError as error:
+            set_aside(folder / FILE, f"{one_line(error)}; its copy holds")
+    write(folder, settings)
 
 
 def _expect(right: bool, name: str, value: object, expected: str) -> None:

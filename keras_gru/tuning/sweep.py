@@ -178,8 +178,7 @@ def run(
     )
     if not resume:
         settings.begin(folder, sweep)
-    elif not folder.is_dir():
-        raise SweepError(f"out={str(folder)!r}: there is no such folder to resume")
+    settings.read(folder)  # before a lock would make a folder that is not there
     with lock(folder / "state" / "sweep.lock"):
         if resume:
             settings.go_on(folder, sweep)

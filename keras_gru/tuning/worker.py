@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
     try:
-        sweep = settings.read(given.folder / settings.FILE)
+        sweep = settings.read(given.folder)
         hypermodel, fit = payload.load(given.folder)
         work(
             hypermodel,

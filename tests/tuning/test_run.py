@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ import keras_tuner
 import pytest
 
 from keras_gru import tuning
-from keras_gru.tuning import records, sweep
+from keras_gru.tuning import records, settings, sweep
 from keras_gru.tuning.again import again
+from keras_gru.tuning.locks import lock
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING
+from tests.tuning import models
 from tests.tuning.models import HEIGHT, Parabola, Slow, Troubled, finish, ledger
 
 once = pytest.mark.skipif(
@@ -42,9 +45,7 @@ def _run(model: Any, out: Path, **changes: Any) -> tuning.Results:
 
 def _expected(folder: Path) -> dict[int, Any]:
     """The undisturbed sweep, in this process."""
-    from tests.tuning.models import settings
-
-    book = ledger(folder, settings(trials=TRIALS))
+    book = ledger(folder, models.settings(trials=TRIALS))
     finish(book)
     return {number: record.metric for number, record in book.records.items()}
 
@@ -179,14 +180,14 @@ def test_trials_that_hang_crash_and_fail(tmp_path: Path) -> None:
             objective=keras_tuner.Objective("score", "min"),
             tuner="grid",
             trials=8,
-            trial_timeout=2.0,
+            trial_timeout=8.0,
             max_failures=4,
         )
     assert str(failed.value) == (
         f"the sweep in {tmp_path} ended early: 4 trials in a row failed, the last one "
         f"with: the objective 'score' is nan"
     )
-    assert time.monotonic() - begun < 120
+    assert time.monotonic() - begun < 300
     found = records.read_all(tmp_path, 3)
     said = {
         record.values["mode"]: (record.status, record.message.split(" (")[0])
@@ -194,7 +195,7 @@ def test_trials_that_hang_crash_and_fail(tmp_path: Path) -> None:
     }
     assert said == {
         "fine": (COMPLETED, ""),
-        "hang": (FAILED, "it took longer than 2 s"),
+        "hang": (FAILED, "it took longer than 8 s"),
         "again": (COMPLETED, ""),
         "kill": (FAILED, "its worker died 2 times in it"),
         "raise": (FAILED, "ValueError: the data are no good"),
@@ -232,7 +233,7 @@ def test_a_model_that_cannot_be_built_ends_the_sweep(tmp_path: Path) -> None:
         ({"objective": "height"}, "objective='height': its direction is unknown"),
         ({"objective": ["loss", "mae"]}, "expected the name of one metric"),
         ({"address": "here:there"}, "expected HOST or HOST:PORT"),
-        ({"resume": True}, "no such folder to resume"),
+        ({"resume": True}, "holds no sweep that can be read: there is no sweep.json"),
         ({"fit": {"x": threading.Lock()}}, "cannot be sent to the workers: TypeError"),
     ],
 )
@@ -249,8 +250,38 @@ def test_folders_that_are_no_sweep(tmp_path: Path) -> None:
         _run(Parabola(), tmp_path / "file")
     with pytest.raises(tuning.SweepError, match="is not empty and holds no sweep"):
         _run(Parabola(), tmp_path / "thesis")
-    with pytest.raises(tuning.SweepError, match="holds no sweep to resume"):
+    with pytest.raises(tuning.SweepError, match="holds no sweep that can be read"):
         _run(Parabola(), tmp_path / "thesis", resume=True)
+    assert len(list((tmp_path / "thesis").iterdir())) == 1
+
+
+def test_a_folder_in_use(tmp_path: Path) -> None:
+    settings.begin(tmp_path, models.settings())
+    with (
+        lock(tmp_path / "state" / "sweep.lock"),
+        pytest.raises(tuning.SweepError, match="is in use: another sweep works there"),
+    ):
+        _run(Parabola(), tmp_path, resume=True)
+
+
+def test_torn_settings(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Cut anywhere, their copy holds; without one there is one line."""
+    sweep = models.settings()
+    settings.begin(tmp_path, sweep)
+    whole = (tmp_path / "sweep.json").read_bytes()
+    for cut in (0, 1, 20, len(whole) - 3):
+        (tmp_path / "sweep.json").write_bytes(whole[:cut])
+        settings.go_on(tmp_path, sweep)
+        assert capfd.readouterr().err.count("\n") == 1
+        assert (tmp_path / "sweep.json").read_bytes() == whole
+    settings.go_on(tmp_path, replace(sweep, trials=9))
+    assert settings.read(tmp_path).trials == 9
+    with pytest.raises(tuning.SweepError, match="trials was 9, now 8"):
+        settings.go_on(tmp_path, sweep)
+    for path in ("sweep.json", "state/sweep.json"):
+        (tmp_path / path).write_bytes(whole[:20])
+    with pytest.raises(tuning.SweepError, match=r"json is damaged: .*json is damaged"):
+        settings.go_on(tmp_path, sweep)
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,7 @@ def test_a_program_without_a_space_says_so(
         (("language_model", "--size", "vast"), "--size vast: expected one of tiny, "),
         (("language_model", "--join", "h:1"), "--join HOST:PORT and --id NAME go toge"),
         (("language_model", "--address", "x:y"), "expected HOST or HOST:PORT"),
-        (("language_model", "--resume"), "there is no such folder to resume"),
+        (("language_model", "--resume"), "holds no sweep that can be read"),
     ],
 )
 def test_mistakes(
