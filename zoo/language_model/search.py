@@ -24,9 +24,8 @@ from zoo.language_model.config import SIZES, Config
 if TYPE_CHECKING:
     import keras_tuner
 
-# The other names in keras_gru.VARIANTS are synonyms of these.
-CONVENTIONS = ["keras", "cho2014", "chung2014", "replace_after"]
-
+# The four conventions that differ, each by one of its names in keras_gru.VARIANTS.
+VARIANTS = ("keras", "cho2014", "chung2014", "replace_after")
 SCIENTIFIC = ("variant", "units", "layers")
 NUISANCE = ("learning_rate", "dropout", "batch_size")
 
@@ -43,21 +42,29 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
         The configuration; `vocabulary_size` is still to be set by the data.
     """
     fixed = SIZES[size]
-    quarter = fixed.units // 4
     scientific = {
-        "variant": hp.Choice("variant", CONVENTIONS, default=fixed.variant),
-        "units": hp.Int(
-            "units", quarter, 8 * quarter, step=quarter, default=4 * quarter
+        "variant": hp.Choice("variant", list(VARIANTS), default=fixed.variant),
+        "units": hp.Choice(
+            "units",
+            # From a quarter to the double: what a machine can train that trains `size`.
+            [fixed.units * part // 4 for part in (1, 2, 3, 4, 6, 8)],
+            default=fixed.units,
         ),
         "layers": hp.Int("layers", 1, fixed.layers + 1, default=fixed.layers),
     }
     nuisance = {
         "learning_rate": hp.Float(
-            "learning_rate", 3e-4, 3e-2, sampling="log", default=fixed.learning_rate
+            "learning_rate",
+            fixed.learning_rate / 4,
+            fixed.learning_rate * 4,
+            sampling="log",
+            default=fixed.learning_rate,
         ),
         "dropout": hp.Float("dropout", 0.0, 0.6, default=_rate(fixed)),
         "batch_size": hp.Choice(
-            "batch_size", [16, 32, 64, 128], default=fixed.batch_size
+            "batch_size",
+            [fixed.batch_size // 2, fixed.batch_size, fixed.batch_size * 2],
+            default=fixed.batch_size,
         ),
     }
     return replace(fixed, **scientific, **nuisance)
