@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import session
 from zoo.errors import TrainingFailed, ZooError
 from zoo.program import Program, Settings
+from zoo.runs import RunFolder
 
 if TYPE_CHECKING:
     from keras_gru.tuning.trials import Trial
@@ -74,7 +75,8 @@ class ProgramModel:
             seed=self.trial.seed,
             epochs=epochs or config.epochs,
         )
-        run = _train(program, settings, self.trial.folder / RUN)
+        alone = self.trial.alone
+        run = _train(program, settings, self.trial.folder / RUN, alone=alone)
         result = json.loads(run.result.read_text(encoding="utf-8"))
         figures = {
             name.removeprefix("validation_"): float(value)
@@ -171,14 +173,24 @@ class _Candidate:
         return {} if self._quick else self._program.finish(*arguments)
 
 
-def _train(program: Any, settings: Any, out: Path) -> Any:
+def _train(program: Any, settings: Any, out: Path, *, alone: bool) -> RunFolder:
+    """Train in a run folder, or go on there.
+
+    Raises:
+        ZooError: the folder holds a run of other settings, and not one of a sweep's.
+    """
     how = session.Bookkeeping()
     if out.exists():
+        typed = {"variant", "seed", "epochs"}
         try:
-            return session.train(program, settings, how, out=out, resume=True)
+            return session.train(
+                program, settings, how, out=out, resume=True, typed=typed
+            )
         except TrainingFailed:
             raise
         except ZooError:
+            if alone:  # somebody's own folder
+                raise
             # Of other values: the trial's record was damaged and proposed anew.
             shutil.rmtree(out)
     return session.train(program, settings, how, out=out)

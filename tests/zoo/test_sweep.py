@@ -98,6 +98,10 @@ def test_a_trial_run_alone_is_finished_as_a_run(
     config = alone.build(hp := _values())
     assert alone.fit(hp, config, epochs=1) == in_sweep.fit(hp, config, epochs=1)
     assert (tmp_path / "alone" / "run" / "samples.txt").exists()
+    # In a folder of the user's nothing is thrown away.
+    with pytest.raises(ZooError, match="epochs was 1, now 2"):
+        alone.fit(hp, config, epochs=2)
+    assert (tmp_path / "alone" / "run" / "samples.txt").exists()
 
 
 @pytest.mark.parametrize(
