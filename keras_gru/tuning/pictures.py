@@ -117,6 +117,8 @@ def _panels(
     settings: Settings,
 ) -> None:
     """A panel a hyperparameter: the metric against its value."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
     columns = min(3, len(used))
     rows = -(-len(used) // columns)
     figure, all_axes = _figure(rows, columns, 3.4 * columns, 2.8 * rows)
@@ -134,6 +136,9 @@ def _panels(
             places = [record.values[dimension.name] for record in with_it]
             if dimension.log:
                 axes.set_xscale("log")
+                axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+                axes.xaxis.set_minor_formatter(NullFormatter())
         for epochs in sorted({record.epochs or 0 for record in with_it}):
             chosen = [(record.epochs or 0) == epochs for record in with_it]
             axes.scatter(
@@ -141,7 +146,7 @@ def _panels(
                 list(compress(metrics, chosen)),
                 s=16,
                 alpha=0.8,
-                label=f"{epochs} epochs",
+                label=_epochs(epochs),
             )
         if len({record.epochs for record in completed}) > 1 and axes is all_axes[0]:
             axes.legend(fontsize=7)
@@ -178,7 +183,7 @@ def _conventions(
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.set_ylabel(settings.objective)
-    of = f" of {epochs} epochs" if epochs else ""
+    of = f" of {_epochs(epochs)}" if epochs else ""
     axes.set_title(f"{dimension.name}: trials{of}, mean ± standard deviation")
     _save(figure, path)
 
@@ -254,6 +259,10 @@ def _save(figure: Any, path: Path) -> None:
     with replacing(path) as partial:
         # The software's name and version in the file would change its bytes.
         figure.savefig(partial, dpi=110, metadata={"Software": None})
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'s' if count != 1 else ''}"
 
 
 def _file(name: str) -> str:
