@@ -1,5 +1,6 @@
 """The GRU for Keras 3, in every convention, on TensorFlow, JAX and PyTorch."""
 
+from keras_gru import tuning as tuning
 from keras_gru.bidirectional import Bidirectional as Bidirectional
 from keras_gru.cell import GRUCellV as GRUCellV
 from keras_gru.layer import GRU as GRU
@@ -7,4 +8,4 @@ from keras_gru.variants import VARIANTS as VARIANTS
 
 __version__ = "0.1.0"
 
-__all__ = ["GRU", "VARIANTS", "Bidirectional", "GRUCellV", "__version__"]
+__all__ = ["GRU", "VARIANTS", "Bidirectional", "GRUCellV", "__version__", "tuning"]

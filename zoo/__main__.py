@@ -1,4 +1,4 @@
-"""``python -m zoo {list,train,evaluate,predict,export,preset}``."""
+"""``python -m zoo {list,train,evaluate,predict,export,preset,sweep}``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from zoo.backend import chosen
 from zoo.errors import ZooError, one_line
 from zoo.options import backend_option, run_argument
 from zoo.programs import PROGRAMS, command
+from zoo.sweep import sweep
 
 
 def _known(program: str) -> None:
@@ -116,6 +117,8 @@ def export(
     _known(program)
     print(f"-> {write(program, run, form, chosen(backend), out)}")
 
+
+zoo.add_command(sweep)
 
 for _name, _help in (
     ("train", "Train a program's model; a killed run goes on with --resume."),

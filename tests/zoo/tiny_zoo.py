@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from typing import Any
 
 from zoo.__main__ import main
 from zoo.language_model import train
 from zoo.language_model.config import SIZES, Config
+from zoo.sweep_model import ProgramModel
 
 TINY = Config(
     embedding_units=6,
@@ -25,6 +28,21 @@ TINY = Config(
 )
 
 SAMPLE_LENGTH = 20
+
+
+class TinyModel(ProgramModel):
+    """The language model in a sweep, with a space as small as "tiny" is here.
+
+    For processes that a sweep starts, where nothing is patched.
+    """
+
+    def build(self, hp: Any) -> Config:
+        return replace(
+            TINY,
+            variant=hp.Choice("variant", ["keras", "chung2014"]),
+            units=hp.Int("units", 8, 16),
+        )
+
 
 if __name__ == "__main__":
     SIZES["tiny"] = TINY

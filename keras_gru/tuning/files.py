@@ -1,0 +1,74 @@
+"""State files: whole or absent, and set aside where they are damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PARTIAL = ".partial-"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a name to write to; on leaving, make it `path` in one step.
+
+    The bytes reach the disk before the rename does: a reader sees the old file or the
+    new one, never a part of one.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> notes = pathlib.Path(tempfile.mkdtemp()) / "notes.txt"
+        >>> with replacing(notes) as partial:
+        ...     _ = partial.write_text("all or nothing")
+        >>> notes.read_text()
+        'all or nothing'
+    """
+    # The suffix stays at the end: Keras and matplotlib read the format from it.
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        _sync(partial)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    if os.name != "nt":  # Windows cannot open a folder
+        _sync(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is never seen half-written."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file so that it is never seen half-written."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def set_aside(path: Path, reason: object) -> None:
+    """Rename a damaged file, so that nothing of it is lost, and warn on stderr."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    os.replace(path, aside)
+    note(f"{path} is damaged ({reason}): set aside as {aside.name}")
+
+
+def note(line: str) -> None:
+    """Print a line for the reader that is not a result."""
+    print(f"note: {line}", file=sys.stderr, flush=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,141 @@
+"""``sweep.json``: what decides which trials a sweep runs. Written once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from keras_gru.tuning.errors import SweepError, one_line
+from keras_gru.tuning.files import set_aside, write_json
+
+TUNERS = ("hyperband", "bayesian", "random", "grid")
+FILE = "sweep.json"
+COPY = "state/sweep.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides which trials a sweep runs.
+
+    Attributes:
+        tuner: a name in `TUNERS`.
+        trials: how many are run at most.
+        seed: decides the proposals and, with a trial's number, the trial's own seed.
+        objective: the metric that chooses.
+        direction: "min" or "max".
+        epochs: given to every trial; under Hyperband the most that a trial gets. None:
+            the model's own affair.
+        about: what is swept, for the reader and for a check at a resume.
+    """
+
+    tuner: str
+    trials: int
+    seed: int
+    objective: str
+    direction: str
+    epochs: int | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Refuse what no sweep can run with.
+
+        Raises:
+            SweepError: naming the argument, its value and what was expected.
+        """
+        _expect(self.tuner in TUNERS, "tuner", self.tuner, f"one of {TUNERS}")
+        _expect(self.trials >= 1, "trials", self.trials, "at least 1")
+        _expect(self.seed >= 0, "seed", self.seed, "0 or more")
+        directions = ("min", "max")
+        _expect(self.direction in directions, "direction", self.direction, "min or max")
+        if self.tuner == "hyperband":
+            _expect(
+                self.epochs is not None and self.epochs >= 3,
+                "epochs",
+                self.epochs,
+                "at least 3 under tuner='hyperband', which starts with a third of them",
+            )
+        elif self.epochs is not None:
+            _expect(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+
+
+def read(folder: Path) -> Settings:
+    """Read the settings of a sweep.
+
+    Raises:
+        SweepError: there are none, or they are damaged and so is their copy.
+    """
+    reasons = []
+    for path in (folder / FILE, folder / COPY):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return Settings(**found)
+        except FileNotFoundError:
+            reasons.append(f"there is no {path.relative_to(folder)}")
+        except (ValueError, TypeError) as error:
+            reasons.append(f"{path.relative_to(folder)} is damaged: {one_line(error)}")
+    raise SweepError(f"{folder} holds no sweep that can be read: {'; '.join(reasons)}")
+
+
+def write(folder: Path, settings: Settings) -> None:
+    """Write the settings of a sweep, and a copy in case they are damaged."""
+    for path in (folder / COPY, folder / FILE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, asdict(settings))
+
+
+def begin(folder: Path, settings: Settings) -> None:
+    """Make the folder of a new sweep.
+
+    Raises:
+        SweepError: it is in use, or cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise SweepError(f"out={str(folder)!r} is a file; expected a folder")
+    if (folder / FILE).is_file() or any(folder.glob("trials/*/trial.json*")):
+        raise SweepError(
+            f"out={str(folder)!r} already holds a sweep: resume it, or choose another"
+        )
+    # Of a sweep that was killed before it had its settings.
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - {"state"}:
+        raise SweepError(f"out={str(folder)!r} is not empty and holds no sweep")
+    try:
+        write(folder, settings)
+    except OSError as error:
+        raise SweepError(f"out={str(folder)!r} cannot be written: {error}") from error
+
+
+def go_on(folder: Path, settings: Settings) -> None:
+    """Check that `settings` are those of the sweep in `folder`; more trials may be.
+
+    Raises:
+        SweepError: there is no sweep, or it has other settings.
+    """
+    before = read(folder)
+    stored = asdict(before)
+    given = json.loads(json.dumps(asdict(replace(settings, trials=before.trials))))
+    changed = [
+        f"{name} was {stored[name]!r}, now {value!r}"
+        for name, value in given.items()
+        if stored[name] != value
+    ]
+    if settings.trials < before.trials:
+        changed.append(f"trials was {before.trials}, now {settings.trials}")
+    if changed:
+        raise SweepError(
+            f"{folder} was begun with other settings: {'; '.join(changed)}; resume "
+            f"with the sweep's own (more trials are welcome), or choose another folder"
+        )
+    if (folder / FILE).is_file():
+        try:
+            json.loads((folder / FILE).read_text(encoding="utf-8"))
+        except ValueError as error:
+            set_aside(folder / FILE, f"{one_line(error)}; its copy holds")
+    write(folder, settings)
+
+
+def _expect(right: bool, name: str, value: object, expected: str) -> None:
+    if not right:
+        raise SweepError(f"{name}={value!r}: expected {expected}")

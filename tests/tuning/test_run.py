@@ -1,0 +1,309 @@
+"""Sweeps in processes that are killed, hang, crash and fail.
+
+The workers of these tests need no backend and take the NumPy one, which starts fastest.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import pytest
+
+from keras_gru import tuning
+from keras_gru.tuning import records, settings, sweep
+from keras_gru.tuning.again import again
+from keras_gru.tuning.locks import lock
+from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING
+from tests.tuning import models
+from tests.tuning.models import HEIGHT, Parabola, Slow, Troubled, finish, ledger
+
+once = pytest.mark.skipif(
+    keras.backend.backend() != "jax",
+    reason="the processes have a backend of their own: run once, under JAX",
+)
+ROOT = Path(__file__).parents[2]
+TRIALS = 6
+
+
+def _run(model: Any, out: Path, **changes: Any) -> tuning.Results:
+    common = {"objective": HEIGHT, "trials": TRIALS, "backend": "numpy", "seed": 3}
+    return tuning.run(model, out=out, **{**common, "about": {"what": "t"}, **changes})
+
+
+def _expected(folder: Path) -> dict[int, Any]:
+    """The undisturbed sweep, in this process."""
+    book = ledger(folder, models.settings(trials=TRIALS))
+    finish(book)
+    return {number: record.metric for number, record in book.records.items()}
+
+
+def _wait_for(true: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
+        time.sleep(0.02)
+
+
+def _ended(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in folder.glob("trials/*/trial.json")
+        if json.loads(path.read_text())["status"] != RUNNING
+    ]
+
+
+def _starts(file: Path) -> list[str]:
+    return file.read_text().split("\n")[:-1] if file.exists() else []
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie that nobody waits for is dead, too.
+    return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+
+
+@once
+def test_chief_and_worker_are_killed(tmp_path: Path) -> None:
+    out, starts = tmp_path / "sweep", tmp_path / "starts"
+    killed: list[str] = []
+
+    def kill() -> None:
+        _wait_for(lambda: len(_ended(out)) >= 1, "trial ended")
+        chief = json.loads((out / "state" / "chief.json").read_text())["pid"]
+        os.kill(chief, signal.SIGKILL)
+        _wait_for(lambda: len(_ended(out)) >= 3, "trial ended")
+        count = len(_starts(starts))
+        _wait_for(lambda: len(_starts(starts)) > count, "trial begun")
+        trial_id, worker = _starts(starts)[-1].split()
+        os.kill(int(worker), signal.SIGKILL)
+        killed.append(trial_id)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    found = _run(Slow(starts, 0.5), out, workers=2)
+    killer.join()
+    assert {r.number: r.metric for r in found.trials} == _expected(tmp_path / "whole")
+    # Only what the dead worker was at is run again, by the worker of the same name.
+    again = {r.trial_id for r in found.trials if r.starts > 1}
+    assert again <= {*killed}
+    assert len(_starts(starts)) == TRIALS + len(again)
+    assert {r.worker for r in found.trials} == {"local-1", "local-2"}
+    _check_output(out, found)
+
+
+def _check_output(out: Path, found: tuning.Results) -> None:
+    rows = list(csv.DictReader((out / "trials.csv").read_text().splitlines()))
+    assert list(rows[0]) == [
+        *("trial_id", "status", "metric", "epochs", "seconds", "seed"),
+        *("x", "variant"),
+    ]
+    assert [float(row["metric"]) for row in rows] == [r.metric for r in found.trials]
+    best = json.loads((out / "best.json").read_text())
+    assert best["metric"] == found.best.metric == min(r.metric for r in found.trials)
+    assert best["values"] == found.best.hyperparameters
+    for name in ("best_so_far", "parallel_coordinates", "hyperparameters", "variants"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    report = (out / "report.html").read_text()
+    assert report.count("data:image/png;base64,") == 4
+    events = sorted(path.parent.name for path in out.glob("tensorboard/*/events*"))
+    assert events == [record.trial_id for record in found.trials]
+    with pytest.raises(tuning.SweepError, match=r"best\.keras was not saved"):
+        found.model()
+
+
+SCRIPT = """
+import pathlib, sys
+from tests.tuning.models import Slow
+from tests.tuning.test_run import _run
+_run(Slow(pathlib.Path(sys.argv[2]), 0.4), pathlib.Path(sys.argv[1]))
+"""
+
+
+@once
+def test_the_supervisor_is_killed_and_the_sweep_goes_on(tmp_path: Path) -> None:
+    out, starts = tmp_path / "sweep", tmp_path / "starts"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(out), str(starts)],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        stderr=subprocess.PIPE,
+    )
+    try:
+        _wait_for(lambda: len(_ended(out)) >= 2, "trial ended")
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+    left = [json.loads((out / "state" / "chief.json").read_text())["pid"]]
+    left += [int(line.split()[1]) for line in _starts(starts)[-1:]]
+    _wait_for(lambda: not any(map(_alive, left)), "end of the children", 10.0)
+    before = {path: path.read_bytes() for path in _ended(out)}
+    assert 2 <= len(before) < TRIALS, "killed too late to test anything"
+    with pytest.raises(tuning.SweepError, match="already holds a sweep"):
+        _run(Slow(starts, 0.0), out)
+    with pytest.raises(tuning.SweepError, match="seed was 3, now 4"):
+        _run(Slow(starts, 0.0), out, seed=4, resume=True)
+    found = _run(Slow(starts, 0.0), out, resume=True)
+    assert {r.number: r.metric for r in found.trials} == _expected(tmp_path / "whole")
+    assert all(path.read_bytes() == content for path, content in before.items())
+    # And a trial alone gives the metric that it gave in the sweep.
+    alone = again(out, tmp_path / "alone", "0002")
+    assert alone["metrics"]["height"] == found.trials[2].metric
+
+
+@once
+def test_trials_that_hang_crash_and_fail(tmp_path: Path) -> None:
+    """Each is recorded and the sweep goes on, until too many fail in a row."""
+    modes = ["fine", "hang", "again", "kill", "raise", "memory", "nan", "exit"]
+    begun = time.monotonic()
+    with pytest.raises(tuning.SweepFailed) as failed:
+        _run(
+            Troubled(modes),
+            tmp_path,
+            objective=keras_tuner.Objective("score", "min"),
+            tuner="grid",
+            trials=8,
+            trial_timeout=8.0,
+            max_failures=4,
+        )
+    assert str(failed.value) == (
+        f"the sweep in {tmp_path} ended early: 4 trials in a row failed, the last one "
+        f"with: the objective 'score' is nan"
+    )
+    assert time.monotonic() - begun < 300
+    found = records.read_all(tmp_path, 3)
+    said = {
+        record.values["mode"]: (record.status, record.message.split(" (")[0])
+        for record in found.values()
+    }
+    assert said == {
+        "fine": (COMPLETED, ""),
+        "hang": (FAILED, "it took longer than 8 s"),
+        "again": (COMPLETED, ""),
+        "kill": (FAILED, "its worker died 2 times in it"),
+        "raise": (FAILED, "ValueError: the data are no good"),
+        "memory": (FAILED, "MemoryError: unable to allocate 64 TiB"),
+        "nan": (FAILED, "the objective 'score' is nan"),
+    }
+    assert found[3].message.endswith("(signal SIGSEGV); see logs/local-1.log")
+    rows = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))
+    assert [row["status"] for row in rows].count(FAILED) == 5
+    assert "4 trials in a row failed" in (tmp_path / "report.html").read_text()
+
+
+class _Unbuildable(Parabola):
+    def build(self, hp: Any) -> None:
+        raise ValueError("no data")
+
+
+@once
+def test_a_model_that_cannot_be_built_ends_the_sweep(tmp_path: Path) -> None:
+    with pytest.raises(tuning.SweepFailed, match=r"built with .*no data"):
+        _run(_Unbuildable(), tmp_path)
+
+
+# Mistakes, told before any process is started.
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tuner": "magic"}, "tuner='magic': expected one of"),
+        ({"trials": 0}, "trials=0: expected at least 1"),
+        ({"workers": 0}, "workers=0: expected more than 0"),
+        ({"budget": -1.0}, r"budget=-1\.0: expected more than 0"),
+        ({"tuner": "hyperband"}, "epochs=None: expected at least 3 under"),
+        ({"objective": "height"}, "objective='height': its direction is unknown"),
+        ({"objective": ["loss", "mae"]}, "expected the name of one metric"),
+        ({"address": "here:there"}, "expected HOST or HOST:PORT"),
+        ({"resume": True}, "holds no sweep that can be read: there is no sweep.json"),
+        ({"fit": {"x": threading.Lock()}}, "cannot be sent to the workers: TypeError"),
+    ],
+)
+def test_mistakes(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(tuning.SweepError, match=words):
+        _run(Parabola(), tmp_path / "sweep", **changes)
+
+
+def test_folders_that_are_no_sweep(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.tex").write_text("")
+    with pytest.raises(tuning.SweepError, match="is a file; expected a folder"):
+        _run(Parabola(), tmp_path / "file")
+    with pytest.raises(tuning.SweepError, match="is not empty and holds no sweep"):
+        _run(Parabola(), tmp_path / "thesis")
+    with pytest.raises(tuning.SweepError, match="holds no sweep that can be read"):
+        _run(Parabola(), tmp_path / "thesis", resume=True)
+    assert len(list((tmp_path / "thesis").iterdir())) == 1
+
+
+def test_a_folder_in_use(tmp_path: Path) -> None:
+    settings.begin(tmp_path, models.settings())
+    with (
+        lock(tmp_path / "state" / "sweep.lock"),
+        pytest.raises(tuning.SweepError, match="is in use: another sweep works there"),
+    ):
+        _run(Parabola(), tmp_path, resume=True)
+
+
+def test_torn_settings(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Cut anywhere, their copy holds; without one there is one line."""
+    sweep = models.settings()
+    settings.begin(tmp_path, sweep)
+    whole = (tmp_path / "sweep.json").read_bytes()
+    for cut in (0, 1, 20, len(whole) - 3):
+        (tmp_path / "sweep.json").write_bytes(whole[:cut])
+        settings.go_on(tmp_path, sweep)
+        assert capfd.readouterr().err.count("\n") == 1
+        assert (tmp_path / "sweep.json").read_bytes() == whole
+    settings.go_on(tmp_path, replace(sweep, trials=9))
+    assert settings.read(tmp_path).trials == 9
+    with pytest.raises(tuning.SweepError, match="trials was 9, now 8"):
+        settings.go_on(tmp_path, sweep)
+    for path in ("sweep.json", "state/sweep.json"):
+        (tmp_path / path).write_bytes(whole[:20])
+    with pytest.raises(tuning.SweepError, match=r"json is damaged: .*json is damaged"):
+        settings.go_on(tmp_path, sweep)
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "NEEDED", {"keras_tuner": "keras-tuner", "nix": "nix"})
+    monkeypatch.setattr(sweep, "NEEDED_BY_BAYESIAN", {"nada": "nada"})
+    with pytest.raises(tuning.SweepError, match=r"need nix: pip install 'keras_gru"):
+        sweep.require()
+    with pytest.raises(tuning.SweepError, match="need nix, nada: pip"):
+        sweep.require("bayesian")
+
+
+def test_nothing_of_it_is_imported_with_keras_gru() -> None:
+    code = (
+        "import sys, keras_gru.tuning; "
+        "slow = {'keras_tuner', 'grpc'} & set(sys.modules); "
+        "sys.exit(f'imported {slow}' if slow else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
