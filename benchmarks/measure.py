@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,12 @@ from benchmarks.rows import Group
 LEAST_SECONDS = 0.01
 """A shorter call is timed several times in a row, until it takes this long."""
 MOST_CALLS = 200
-GOLDEN = 0.618
-"""Part of the round by which the start moves on each repeat: never soon the same."""
-SETTLE = 0.003
-"""Seconds between contenders, in which the threads of the last one go to sleep."""
+SETTLE = 0.015
+"""Seconds between contenders, in which the threads of the last one go to sleep.
+
+OpenMP's wait for work on a processor for some 10 ms after their last call; those of
+OpenBLAS for 100 ms, unless told otherwise (`processes.environment`).
+"""
 
 
 class Asked(Protocol):
@@ -68,9 +71,9 @@ def measure(
 ) -> Measured:
     """Prepares, checks and times all contenders of a group.
 
-    In each repeat every contender is timed once, each time another one first, so
-    that a drift of the machine hits all of them alike. A first round, which is not
-    kept, tells what a repeat takes.
+    In each repeat every contender is timed once, in an order drawn anew (`shuffled`),
+    so that a drift of the machine, and what the contender before leaves behind, hit
+    all of them alike. A first round, which is not kept, tells what a repeat takes.
 
     Raises:
         WrongResult: a contender does not compute what the oracle does, or
@@ -104,9 +107,9 @@ def measure(
     round_seconds += LEAST_SECONDS * sum(t.calls > 1 for _, _, t in runners)
 
     quiet = Quiet(process.pid for process in processes)
-    for repeat in range(budget.repeats(round_seconds)):
-        first = int(repeat * GOLDEN * len(runners)) % max(1, len(runners))
-        for process, key, timings in runners[first:] + runners[:first]:
+    order = random.Random(str(group))
+    for _ in range(budget.repeats(round_seconds)):
+        for process, key, timings in shuffled(runners, order):
             settle(SETTLE)
             seconds = process.ask("time", key=key, calls=timings.calls)
             timings.seconds.append(seconds)
@@ -114,6 +117,21 @@ def measure(
     for process in processes:
         process.ask("release")
     return Measured([timings for _, _, timings in runners], absent, others)
+
+
+def shuffled(
+    runners: Sequence[tuple[Asked, str, Timings]], order: random.Random
+) -> list[tuple[Asked, str, Timings]]:
+    """The runners of one process behind each other, all else by chance.
+
+    Those are compared with each other, and a virtual machine can run at half its
+    speed for seconds, where its processors are threads of one core.
+    """
+    processes: dict[str, list[tuple[Asked, str, Timings]]] = {}
+    for runner in runners:
+        processes.setdefault(runner[0].name, []).append(runner)
+    blocks = order.sample(list(processes.values()), len(processes))
+    return [runner for block in blocks for runner in order.sample(block, len(block))]
 
 
 def refuse_if_wrong(records: Any) -> None:

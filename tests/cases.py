@@ -43,6 +43,7 @@ class Runs:
     backends: tuple[str, ...]
     conventions: tuple[str, ...] = tuple(CONVENTIONS)
     gpu: bool = False  # it runs on a GPU only
+    package: str | None = None  # it runs where this is installed
 
 
 # Every kernel. `test_kernels.py` runs them all.
@@ -50,6 +51,8 @@ KERNELS = {
     "native_cpu": Runs(BACKENDS),
     "tensorflow_cudnn": Runs(("tensorflow",), AFTER, gpu=True),
     "torch_native": Runs(("torch",), AFTER),
+    # Without a GPU Triton interprets its programs: conftest.py.
+    "torch_triton": Runs(("torch",), package="triton"),
     "tensorflow_scan": Runs(("tensorflow",)),
     "jax_scan": Runs(("jax",)),
     "torch_scan": Runs(("torch",)),

@@ -8,6 +8,14 @@ import tempfile
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+if os.environ["KERAS_BACKEND"] == "torch":
+    import torch
+
+    if not torch.cuda.is_available():
+        # Triton reads it when it is imported, and Keras imports it: its programs run
+        # without a GPU.
+        os.environ["TRITON_INTERPRET"] = "1"
+
 import keras
 import pytest
 from hypothesis import settings

@@ -8,6 +8,7 @@ oracle.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from dataclasses import dataclass
 
 import keras
@@ -102,11 +103,12 @@ def set_weights(layer, weights):
         variable.assign(value)
 
 
-def kernel_refuses(name, case: Case) -> bool:
-    """Whether the kernel says that it cannot run this case in float32."""
+def kernel_refuses(name, case: Case, dtype) -> bool:
+    """Whether the kernel says that it cannot run this case in this dtype."""
     layer = build_layer(case, numbers(case).weights)
-    explained = layer.explain(case.shape[:3], case.mask != "none", case.training)
-    return name in explained.refusals and "preferred" not in explained.refusals[name]
+    call = layer._describe(case.shape[:3], case.mask != "none", case.training)
+    (kernel,) = (k for k in kernels.KERNELS if kernels.name_of(k) == name)
+    return kernel.refusal(dataclasses.replace(call, dtype=dtype)) is not None
 
 
 def run_layer(layer, given: Numbers, training=False) -> Pass:

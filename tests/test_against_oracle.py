@@ -36,7 +36,7 @@ def test_float32(kernel, case):
 
 
 def _check_or_refused(kernel, case, dtype, **options):
-    if kernel_refuses(kernel, case):
+    if kernel_refuses(kernel, case, dtype):
         with pytest.raises(ValueError, match=f"kernel={kernel!r} cannot run"):
             check(case, dtype, kernel=kernel, **options)
     else:

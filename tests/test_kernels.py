@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import keras
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ MODULES = {kernels.name_of(kernel): kernel for kernel in kernels.KERNELS}
 HERE = [
     name
     for name, runs in cases.KERNELS.items()
-    if BACKEND in runs.backends and not runs.gpu
+    if BACKEND in runs.backends
+    and not runs.gpu
+    and (runs.package is None or find_spec(runs.package))
 ]
 KEY = [(name, c) for name in HERE for c in cases.KERNELS[name].conventions]
 

@@ -17,6 +17,7 @@ from keras_gru.kernels import (
     tensorflow_scan,
     torch_native,
     torch_scan,
+    torch_triton,
 )
 from keras_gru.kernels.contract import Kernel, SequenceCall
 
@@ -24,6 +25,9 @@ KERNELS: tuple[Kernel, ...] = (
     native_cpu,
     tensorflow_cudnn,
     torch_native,
+    # Behind cuDNN, before a loop that launches some ten operations a step: a
+    # judgement, not a measurement, for no GPU was at hand.
+    torch_triton,
     tensorflow_scan,
     jax_scan,
     torch_scan,
@@ -131,4 +135,6 @@ def _refusal(kernel: Kernel, call: SequenceCall, requested: str) -> str | None:
         return "use_cudnn=True was asked for, and it is not cuDNN"
     if call.use_cudnn is False and is_cudnn(kernel, call):
         return "use_cudnn=False was asked for"
+    if kernel is torch_triton and requested == "auto" and torch_triton.interpreted():
+        return "Triton's interpreter is for tests: kernel='torch_triton' asks for it"
     return kernel.refusal(call)

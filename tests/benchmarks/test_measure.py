@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 import pytest
 
@@ -34,8 +35,8 @@ class MadeUpWorker:
 
     pid = os.getpid()
 
-    def __init__(self, records, seconds, log):
-        self.name = "made up"
+    def __init__(self, name, records, seconds, log):
+        self.name = name
         self._records = records
         self._seconds = seconds
         self.log = log
@@ -56,8 +57,8 @@ class MadeUpWorker:
 def measured(*records, seconds=0.02, repeats_fit=5):
     log = []
     workers = [
-        MadeUpWorker(list(records[:1]), seconds, log),
-        MadeUpWorker(list(records[1:]), seconds, log),
+        MadeUpWorker("one", list(records[:1]), seconds, log),
+        MadeUpWorker("two", list(records[1:]), seconds, log),
     ]
     budget = Budget(60, [1.0], clock=lambda: 0.0)
     budget.repeats = lambda each: repeats_fit
@@ -65,14 +66,20 @@ def measured(*records, seconds=0.02, repeats_fit=5):
     return measure(GROUP, "file", workers, budget, settle=lambda _: None), log
 
 
-def test_each_contender_is_timed_once_a_repeat_another_one_first():
+def test_each_contender_is_timed_once_a_repeat_in_an_order_drawn_anew():
     names = ["keras_gru", "keras.layers.GRU", "flax"]
-    found, log = measured(*map(record, names), repeats_fit=6)
-    assert [len(t.seconds) for t in found.timings] == [6, 6, 6]
+    found, log = measured(*map(record, names), repeats_fit=20)
+    assert [len(t.seconds) for t in found.timings] == [20, 20, 20]
     rounds = [[name for name, _ in log[i : i + 3]] for i in range(0, len(log), 3)]
-    assert len(rounds) == 7  # the first is not kept
+    assert len(rounds) == 21  # the first is not kept
     assert all(sorted(each) == sorted(names) for each in rounds)
-    assert {each[0] for each in rounds[1:]} == set(names)
+    # Nobody always follows the same one: what a library leaves behind is shared.
+    # The two of one process stay together.
+    followers = {pair for each in rounds[1:] for pair in pairwise(each)}
+    ours, *theirs = names
+    alone = {(ours, other) for other in theirs} | {(other, ours) for other in theirs}
+    assert followers == alone | {tuple(theirs), tuple(reversed(theirs))}
+    assert all(each.index(ours) != 1 for each in rounds)
 
 
 def test_short_calls_are_timed_in_rows():

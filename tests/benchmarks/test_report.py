@@ -65,6 +65,18 @@ def test_a_claim_that_is_missed_says_so():
     assert worst.found.startswith("0.75 (32x100x512x512 keep_after unmasked")
 
 
+def test_masked_rows_are_held_against_the_unmasked():
+    rows = made_up.rows(ours=0.1)
+    masked = [row | {"masked": True, "median_s": 0.06} for row in rows]
+    lines = summary.summarise([*rows, *masked], [])
+    found = claim(lines, "inference", "masked row", backend="jax")
+    assert found.met
+    assert found.found.startswith("0.60 (worst 0.60, ")
+    slow = [row | {"masked": True, "median_s": 0.09} for row in rows]
+    lines = summary.summarise([*rows, *slow], [])
+    assert claim(lines, "inference", "masked row", backend="jax").met is False
+
+
 def test_growth_is_fitted():
     assert growth.exponent([10, 100, 1000], [3e2, 3e4, 3e6]) == pytest.approx(2)
     assert growth.slope([10, 20, 30], [7, 9, 11]) == pytest.approx(0.2)

@@ -79,18 +79,37 @@ def test_activations(reset_after, activation, recurrent_activation):
         compare(Layer(instructions=names, **options).run(numbers), wanted, "float64")
 
 
+# Large enough for the library to share them out: rows, and the units of one row.
+SHARED = ((21, 40, 24, 40), (1, 30, 24, 120))
+
+
+@pytest.mark.parametrize("shape", SHARED, ids=str)
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_same_bits_for_any_number_of_threads(convention, dtype, mask):
-    # Large enough for the library to share it out.
-    numbers = draw((21, 40, 24, 40), mask, CONVENTIONS[convention]["reset_after"])
+def test_same_bits_for_any_number_of_threads(convention, dtype, mask, shape):
+    numbers = draw(shape, mask, CONVENTIONS[convention]["reset_after"])
     one, *others = (
         Layer(dtype, threads=threads, **CONVENTIONS[convention]).run(numbers)
         for threads in (1, 2, 3, 4, 30)
     )
     for other in others:
         same_bits(one, other)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 30])
+@pytest.mark.parametrize("mask", ["none", "holes"])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_the_units_of_one_row_are_split(convention, mask, threads):
+    """Again and again: helpers come early, late, or not at all."""
+    options = CONVENTIONS[convention]
+    numbers = draw((1, 30, 24, 120), mask, options["reset_after"])
+    wanted = expected(numbers, **options)
+    layer = Layer("float64", threads=threads, **options)
+    first = layer.run(numbers)
+    compare(first, wanted, "float64")
+    for _ in range(20):
+        same_bits(first, layer.run(numbers))
 
 
 @pytest.mark.parametrize("names", instructions() if not library.missing() else [])
@@ -240,6 +259,27 @@ def test_concurrent_calls():
     for thread in threads:
         thread.join()
     assert not failures
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="threads are placed on Linux, where there are two processors",
+)
+def test_a_worker_is_kept_off_the_processor_of_its_caller():
+    """Else Linux may wake it there, and the two take turns on one processor."""
+    allowed = os.sched_getaffinity(0)
+    before = set(os.listdir("/proc/self/task"))
+    caller = threading.Thread(
+        target=lambda: Layer("float32", threads=64).run(draw((70, 40, 24, 40)))
+    )
+    caller.start()  # a thread of its own, and more workers than there are so far
+    caller.join()
+    # Joined for Python, the caller may still be there for the system.
+    workers = set(os.listdir("/proc/self/task")) - before - {str(caller.native_id)}
+    assert workers
+    for worker in workers:
+        left_out = allowed - os.sched_getaffinity(int(worker))
+        assert len(left_out) == 1, left_out
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

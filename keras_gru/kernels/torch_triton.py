@@ -1,0 +1,113 @@
+"""torch on CUDA: the whole sequence in one Triton program a block of rows.
+
+All four conventions, so that the reset before the product, which cuDNN lacks, need not
+run as a Python loop on a GPU. Input projection and weight gradients are one product
+each outside of the program, as with the scans; `keras_gru/triton` has the rest.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+
+import keras
+
+from keras_gru.kernels import recurrence
+from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
+
+MOST_UNITS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
+"""dtype -> the most units it takes.
+
+One multiprocessor computes the whole product of a step, in float32 without tensor
+cores. Past this a loop that launches each product over the whole GPU should win; that
+is reckoned from launch times and peak rates, not measured.
+"""
+
+OLDEST = (8, 0)
+"""The compute capability that Triton is written for, and upwards."""
+
+
+def refusal(call: SequenceCall) -> str | None:
+    """None, or the reason why the program cannot run the call."""
+    if call.backend != "torch":
+        return f"it runs on torch; the backend is {call.backend}"
+    if not _installed():
+        return "Triton is not installed beside torch; on Linux: pip install triton"
+    if (reason := _no_gpu(call)) is not None:
+        return reason
+    if call.dtype not in MOST_UNITS:
+        return f"it computes in {', '.join(MOST_UNITS)}, not in {call.dtype}"
+    if interpreted() and call.dtype == "bfloat16":
+        return "Triton's interpreter multiplies bfloat16 as if it were integers"
+    for name, function, wanted in (
+        ("activation", call.activation, keras.activations.tanh),
+        ("recurrent_activation", call.recurrent_activation, keras.activations.sigmoid),
+    ):
+        if function is not wanted:
+            given = getattr(function, "__name__", repr(function))
+            return f"it has {name}={wanted.__name__!r} only, not {given!r}"
+    if call.recurrent_dropout:
+        return "it has no recurrent dropout, which needs a product a gate"
+    if call.units > (most := MOST_UNITS[call.dtype]):
+        return f"in {call.dtype} it takes {most} units at most, not {call.units}"
+    if call.unroll:
+        return "unroll=True asks for a loop that is written out"
+    if call.exporting:
+        return "an export must not depend on it"
+    if call.compiled:
+        return "torch.compile does not look into it"
+    return None
+
+
+def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
+    """See `contract`. The gradient is first order."""
+    from keras_gru.triton import function
+
+    return recurrence.run(function.states, call, tensors)
+
+
+def interpreted() -> bool:
+    """Whether Triton interprets its programs, on any device: slow, for tests."""
+    return os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "yes", "on")
+
+
+def _no_gpu(call: SequenceCall) -> str | None:
+    """Why the program cannot run where Keras computes."""
+    from keras.src.backend.torch.core import get_device  # not in the public API
+
+    if not interpreted() and call.device != "gpu":
+        return "it needs a GPU, and torch sees none"
+    placed = str(get_device())  # "meta" where Keras asks for shapes only
+    able = ("cuda", "cpu") if interpreted() else ("cuda",)
+    if placed.partition(":")[0] not in able:
+        return f"it runs on the GPU, and Keras places its tensors on {placed!r}"
+    if interpreted():
+        return None
+    if _capability() < OLDEST:
+        return (
+            "Triton needs a GPU of compute capability "
+            f"{'.'.join(map(str, OLDEST))}; this one has "
+            f"{'.'.join(map(str, _capability()))}"
+        )
+    if not _compiler():
+        return "Triton finds no C compiler (gcc, clang or the variable CC)"
+    return None
+
+
+@functools.cache
+def _installed() -> bool:
+    return importlib.util.find_spec("triton") is not None
+
+
+@functools.cache
+def _capability() -> tuple[int, int]:
+    import torch
+
+    return torch.cuda.get_device_capability()
+
+
+@functools.cache
+def _compiler() -> bool:
+    return any(os.environ.get("CC") or shutil.which(name) for name in ("gcc", "clang"))

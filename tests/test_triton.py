@@ -1,0 +1,357 @@
+"""The Triton kernel beyond the cases of every kernel: blocks, halves, refusals, faults.
+
+Without a GPU its programs run in Triton's interpreter, one program after another and
+one operation after another: that shows the arithmetic and the addresses, not the
+barriers. That the compiler takes the programs is tested for two GPUs not at hand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gru
+from keras_gru import kernels
+from keras_gru.kernels import torch_triton
+from tests.cases import CONVENTIONS, Case, judge, numbers
+from tests.passes import BACKEND, build_layer, check, run_layer, spy_on_kernels
+from tests.test_kernels import _call
+from tests.tolerances import assert_close
+
+if BACKEND != "torch" or find_spec("triton") is None:
+    pytest.skip("the kernel needs torch and Triton", allow_module_level=True)
+
+import torch
+import triton
+import triton.language as tl
+
+from keras_gru.triton import function, programs
+
+TRITON = {"kernel": "torch_triton"}
+BLOCKS = (17, 3, 5, 40)  # two programs, three blocks of units, neither full
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """16 units and 16 terms of a product at a time, so that few units are several."""
+    monkeypatch.setattr(function, "COLUMNS", 16)
+    monkeypatch.setattr(function, "DEPTH_BYTES", 64)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("mask", ["none", "empty_row"])
+@pytest.mark.usefixtures("small_blocks")
+def test_several_blocks_and_programs(convention, mask):
+    check(Case(convention, mask, "backwards", BLOCKS), "float32", **TRITON)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("mask", ["none", "left", "right", "holes", "empty_row"])
+def test_it_agrees_with_portable(convention, mask):
+    case = Case(convention, mask)
+    given = numbers(case)
+    ours, theirs = (
+        run_layer(build_layer(case, given.weights, kernel=name), given)
+        for name in ("torch_triton", "portable")
+    )
+    assert_close(ours.outputs, theirs.outputs, "same_float32")
+    assert_close(ours.final_state, theirs.final_state, "same_float32")
+    for name, gradient in theirs.gradients.items():
+        assert_close(ours.gradients[name], gradient, "same_float32_gradients", name)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_half_precision(convention):
+    """Against the oracle on the weights as the layer has them, rounded."""
+    dtype = "float16"  # the interpreter cannot multiply bfloat16
+    case = Case(convention, "holes")
+    given = numbers(case)
+
+    def rounded(array):
+        return torch.tensor(array, dtype=getattr(torch, dtype)).double().numpy()
+
+    given.x, given.h0 = rounded(given.x), rounded(given.h0)
+    given.weights = [rounded(weight) for weight in given.weights]
+    layer = build_layer(case, given.weights, dtype, **TRITON)
+    x, h0 = (
+        torch.tensor(a, dtype=getattr(torch, dtype), requires_grad=True)
+        for a in (given.x, given.h0)
+    )
+    outputs, state = layer(x, initial_state=h0, mask=given.mask)
+    loss = (outputs.double() * torch.tensor(given.d_outputs)).sum()
+    (loss + (state.double() * torch.tensor(given.d_state)).sum()).backward()
+    expected, expected_state, gradients = judge(case, given)
+    assert_close(outputs.detach().double().numpy(), expected, dtype)
+    assert_close(state.detach().double().numpy(), expected_state, dtype)
+    assert_close(x.grad.double().numpy(), gradients["x"], dtype, "x")
+    assert_close(h0.grad.double().numpy(), gradients["h0"], dtype, "h0")
+    for variable in layer.trainable_variables:
+        name = variable.path.rpartition("/")[2]
+        gradient = variable.value.grad.double().numpy()
+        assert_close(gradient, gradients[name], dtype, name)
+
+
+def test_the_hyperbolic_tangent():
+    """To the last bits near 0 as well, where 1 − e^−2a would have lost them."""
+
+    @triton.jit
+    def every(a, count: tl.constexpr):
+        at = a + tl.arange(0, count)
+        tl.store(at, programs.tanh(tl.load(at)))
+
+    sizes = np.logspace(-30, 3, 509)
+    a = np.concatenate([-sizes, sizes, [0.0, np.inf, -np.inf, 0.25, -0.25, np.nan]])
+    found = torch.tensor(a, dtype=torch.float32)
+    expected = np.tanh(found.double().numpy())
+    with np.errstate(all="ignore"):  # the interpreter's own arithmetic
+        every[(1,)](found, found.shape[0])
+    np.testing.assert_allclose(found.double().numpy(), expected, rtol=4e-7, atol=0)
+
+
+def test_it_keeps_no_gates_where_no_gradient_is_asked_for(monkeypatch):
+    kept = []
+    forward = function._forward
+    monkeypatch.setattr(
+        function, "_forward", lambda *a, saved: kept.append(saved) or forward(*a, saved)
+    )
+    layer = keras_gru.GRU(3, **TRITON)
+    x = np.ones((2, 4, 3), "float32")
+    layer(x)
+    with torch.no_grad():
+        layer(x)
+    assert kept == [True, False]
+
+
+@pytest.fixture
+def matmul():
+    """torch's settings of products on a GPU, put back."""
+    settings = torch.backends.cuda.matmul
+    before = settings.allow_tf32
+    yield settings
+    settings.allow_tf32 = before
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_tensor_cores_take_float32_where_the_user_lets_them(
+    allowed, matmul, monkeypatch
+):
+    matmul.allow_tf32 = allowed
+    seen = []
+    constants = function._constants
+    monkeypatch.setattr(
+        function, "_constants", lambda *a: seen.append(constants(*a)) or seen[-1]
+    )
+    check(Case("keep_before"), "float32", **TRITON)
+    assert len(seen) == 2  # forward and backward
+    for values in seen:
+        assert values["PRECISION"] == ("tf32" if allowed else "ieee")
+        assert values["ROWS"] >= (16 if allowed else 1)
+
+
+# Choice.
+
+
+def _on_a_gpu(monkeypatch, **changes):
+    """The call as a machine with a GPU, and without the interpreter, would see it."""
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(torch_triton, "_capability", lambda: (9, 0))
+    monkeypatch.setattr(torch_triton, "_compiler", lambda: True)
+    call = _call(Case("keep_before"), **changes)
+    return dataclasses.replace(call, device="gpu")
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_what_auto_takes_on_a_gpu(convention, monkeypatch):
+    """cuDNN where it can; the before forms, which it lacks, run here."""
+    call = _on_a_gpu(monkeypatch, **CONVENTIONS[convention])
+    after = CONVENTIONS[convention]["reset_after"]
+    with keras.device("cuda:0"):
+        explained = kernels.explain(call)
+    assert explained.kernel == ("torch_native" if after else "torch_triton")
+    assert set(explained.refusals) == set(kernels.names()) - {explained.kernel}
+
+
+def test_the_interpreter_runs_by_name_only():
+    x = np.ones((2, 4, 3), "float32")
+    for kernel, ran in (("auto", False), ("torch_triton", True)):
+        layer = keras_gru.GRU(3, reset_after=False, kernel=kernel)
+        with spy_on_kernels() as seen:
+            layer(x)
+        assert (seen.names == ["torch_triton"]) is ran
+    reason = keras_gru.GRU(3).explain().refusals["torch_triton"]
+    assert "interpreter" in reason
+    call = _call(Case("keep_before"), dtype="bfloat16")
+    assert "interpreter multiplies bfloat16" in torch_triton.refusal(call)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"backend": "jax"}, "runs on torch"),
+        ({"device": "cpu"}, "needs a GPU"),
+        ({"dtype": "float64"}, "not in float64"),
+        ({"activation": keras.activations.relu}, "activation='tanh' only, not 'relu'"),
+        (
+            {"recurrent_activation": keras.activations.tanh},
+            "'sigmoid' only, not 'tanh'",
+        ),
+        ({"recurrent_dropout": True}, "recurrent dropout"),
+        ({"units": 513}, "512 units at most, not 513"),
+        ({"units": 1025, "dtype": "bfloat16"}, "1024 units at most, not 1025"),
+        ({"unroll": True}, "unroll=True"),
+        ({"exporting": True}, "export"),
+        ({"compiled": True}, "torch.compile"),
+    ],
+    ids=str,
+)
+def test_why_it_refuses(changes, reason, monkeypatch):
+    call = _on_a_gpu(monkeypatch)
+    with keras.device("cuda:0"):
+        assert torch_triton.refusal(call) is None
+        changed = dataclasses.replace(call, **changes)
+        assert reason in torch_triton.refusal(changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("_installed", False, "pip install triton"),
+        ("_capability", (7, 5), "capability 8.0; this one has 7.5"),
+        ("_compiler", False, "no C compiler"),
+    ],
+)
+def test_what_a_machine_may_lack(name, value, reason, monkeypatch):
+    call = _on_a_gpu(monkeypatch)
+    monkeypatch.setattr(torch_triton, name, lambda: value)
+    with keras.device("cuda:0"):
+        assert reason in torch_triton.refusal(call)
+
+
+def test_it_refuses_tensors_that_are_not_on_the_gpu(monkeypatch):
+    with keras.device("meta"):
+        assert "'meta'" in torch_triton.refusal(_call(Case("keep_before")))
+    call = _on_a_gpu(monkeypatch)
+    with keras.device("cpu"):
+        assert "places its tensors on 'cpu'" in torch_triton.refusal(call)
+
+
+def test_a_model_is_built_and_trained_with_it():
+    """Keras first runs a model on torch's meta device, which holds no numbers."""
+    model = keras.Sequential(
+        [keras.Input((3, 2)), keras_gru.GRU(4, reset_after=False, **TRITON)]
+    )
+    model.compile("sgd", "mse", run_eagerly=True)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 3, 2)), rng.normal(size=(4, 4))
+    with spy_on_kernels() as seen:
+        losses = model.fit(x, y, epochs=2, verbose=0).history["loss"]
+    assert set(seen.names) == {"torch_triton"}
+    assert losses[1] < losses[0]
+
+
+# The compiler.
+
+
+def test_the_programs_compile(tmp_path):
+    """To machine code, with the barriers where they are needed.
+
+    A barrier a step parts what reads the state from what writes it; the reset before
+    the product needs one more, and so does the way back.
+    """
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.compile_triton"],
+        env=environment | {"TRITON_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert len(rows) == 8
+    for row in rows:
+        needed = 2 - row["reset_after"] + (row["program"] == "backward")
+        assert row["barriers"] == needed, row
+        assert 0 < row["shared"] <= 99 * 1024, row  # what every GPU from 8.0 on has
+        assert row["bytes"] > 0, row
+
+
+# Deliberate faults, each seen by the comparison with the oracle.
+
+
+@triton.jit
+def _other_gate(z, h, n, KEEP: tl.constexpr):
+    if KEEP:
+        return (1 - z) * h + z * n
+    return z * h + (1 - z) * n
+
+
+@triton.jit
+def _no_activation(a):
+    return a
+
+
+@triton.jit
+def _no_product(total, left, right, row, alive, column, UNITS, WIDTH, DEPTH, PRECISION):
+    return total
+
+
+@triton.jit
+def _rows_in_columns(
+    total, left, right, row, alive, column, UNITS, WIDTH, DEPTH, PRECISION
+):
+    """The product with the block's transpose, as if U were Uᵀ."""
+    k = tl.arange(0, 16)
+    inside = alive & (k < UNITS)[None, :]
+    a = programs.load(left + row[:, None] * UNITS + k[None, :], inside)
+    at = right + column[None, :] * WIDTH + k[:, None]
+    b = programs.load(at, (k < UNITS)[:, None] & (column < UNITS)[None, :])
+    return tl.dot(a, b, total)
+
+
+def _without_mask(recurrence, operands, constants=function._constants):
+    return constants(recurrence, operands) | {"MASKED": False}
+
+
+def _backward_with(change, backward=function._backward):
+    return lambda *arguments: change(*backward(*arguments))
+
+
+FAULTS = {
+    "the update convention flipped": (programs, "mix", _other_gate),
+    "no activation": (programs, "tanh", _no_activation),
+    "no recurrent product": (programs, "add_product", _no_product),
+    "U transposed": (programs, "add_product", _rows_in_columns),
+    "the mask forgotten": (function, "_constants", _without_mask),
+    "the gradients of z and r swapped": (
+        function,
+        "_backward",
+        _backward_with(lambda d, terms: (d, (terms[1], terms[0], *terms[2:]))),
+    ),
+    "the gradient of the initial state lost": (
+        function,
+        "_backward",
+        _backward_with(lambda d, terms: (d * 0, terms)),
+    ),
+    "the last rows left out": (function, "_grid", lambda h0: (1,)),
+}
+
+
+@pytest.mark.parametrize("convention", ["keep_after", "replace_before"])
+@pytest.mark.parametrize("fault", [None, *FAULTS])
+def test_the_comparison_turns_red(fault, convention, monkeypatch):
+    case = Case(convention, "holes", shape=(17, 3, 2, 6))
+    if fault is None:
+        check(case, "float32", **TRITON)
+        return
+    monkeypatch.setattr(*FAULTS[fault])
+    with pytest.raises(AssertionError, match="differs"):
+        check(case, "float32", **TRITON)
