@@ -1,13 +1,23 @@
-"""``python -m zoo {list,train,evaluate,predict} PROGRAM``."""
+"""``python -m zoo {list,train,evaluate,predict,export,preset}``."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
+from zoo.backend import chosen
 from zoo.errors import ZooError, one_line
-from zoo.programs import PROGRAMS, card, command
+from zoo.options import backend_option, run_argument
+from zoo.programs import PROGRAMS, command
+
+
+def _known(program: str) -> None:
+    if program not in PROGRAMS:
+        raise click.UsageError(
+            f"unknown program {program!r}; expected one of {', '.join(PROGRAMS)}"
+        )
 
 
 class Action(click.Group):
@@ -31,10 +41,7 @@ class Action(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in PROGRAMS:
-            raise click.UsageError(
-                f"unknown program {args[0]!r}; expected one of {', '.join(PROGRAMS)}"
-            )
+        _known(args[0])
         return super().resolve_command(ctx, args)
 
 
@@ -50,22 +57,64 @@ def zoo(context: click.Context) -> None:
 
 
 @zoo.command("list")
-def list_programs() -> None:
-    """Show programs, sizes, parameters and datasets."""
+def list_all() -> None:
+    """Show programs, sizes, parameters, datasets and presets."""
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("program", "size", "parameters", "dataset", "", show_lines=True)
-    for name in PROGRAMS:
-        about = card(name)
-        table.add_row(
-            f"{name}\n[dim]{about.summary}[/dim]",
-            "\n".join(about.sizes),
-            "\n".join(f"{count:,}" for count in about.sizes.values()),
-            "\n".join(about.datasets),
-            "\n".join(about.datasets.values()),
-        )
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    from zoo import listing
+
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(listing.programs())
+    console.print(listing.presets())
+
+
+@zoo.command()
+@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("name")
+@click.option("--half", is_flag=True, help="Store the weights in float16.")
+@click.option("--note", default="", help="A paragraph for the card.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the preset's folder goes.  [default: zoo/presets]",
+)
+@backend_option
+def preset(
+    run: Path, name: str, half: bool, note: str, into: Path | None, backend: str | None
+) -> None:
+    """Make the preset NAME from the finished run in the folder RUN."""
+    from zoo.presets.make import make
+
+    folder = make(run, name, chosen(backend), into=into, half=half, note=note)
+    print((folder / "card.md").read_text(encoding="utf-8"))
+    print(f"-> {folder}")
+
+
+@zoo.command()
+@click.argument("program")
+@run_argument
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["onnx", "saved_model"]),
+    default="onnx",
+    show_default=True,
+    help="What to write.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File or folder to write.  [default: PRESET.onnx, PRESET.saved_model]",
+)
+@backend_option
+def export(
+    program: str, run: str, form: str, out: Path | None, backend: str | None
+) -> None:
+    """Write a model for use without Python: plain operations only."""
+    from zoo.exporting import export as write
+
+    _known(program)
+    print(f"-> {write(program, run, form, chosen(backend), out)}")
 
 
 for _name, _help in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
@@ -23,9 +24,19 @@ backend_option = click.option(
     help="Backend of Keras.  [default: KERAS_BACKEND, else tensorflow]",
 )
 
-run_argument = click.argument(
-    "run", metavar="RUN", type=click.Path(path_type=Path, file_okay=False)
+run_argument = click.argument("run", metavar="RUN|PRESET")
+
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object on standard output and nothing else.",
 )
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """What ``--json`` prints: one object on one line."""
+    print(json.dumps(content))
 
 
 def training_options(

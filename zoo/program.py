@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.runs import RunFolder
+    from zoo.trained import Trained
     from zoo.training import Progress, Task
 
 
@@ -90,6 +91,7 @@ class Program(ABC, Generic[SettingsT, ConfigT, DataT]):
         objective: the validation figure that chooses the best weights.
         columns: its own columns in the table of runs: ``validation_NAME`` for a
             validation figure NAME, and names of figures that `finish` gives.
+        headline: the figure of `evaluate` that a list of presets shows.
     """
 
     name: ClassVar[str]
@@ -97,6 +99,7 @@ class Program(ABC, Generic[SettingsT, ConfigT, DataT]):
     config_type: type[ConfigT]
     objective: ClassVar[Objective]
     columns: ClassVar[tuple[str, ...]]
+    headline: ClassVar[str]
 
     @abstractmethod
     def load(self, settings: SettingsT) -> DataT:
@@ -146,3 +149,24 @@ class Program(ABC, Generic[SettingsT, ConfigT, DataT]):
             Figures for ``result.json``; those named in `columns` go into the table.
         """
         return {}
+
+    @abstractmethod
+    def licence(self, settings: SettingsT) -> str:
+        """The licence of the data, for the card of a preset."""
+
+    @abstractmethod
+    def evaluate(
+        self, trained: Trained[SettingsT, ConfigT, DataT], **options: Any
+    ) -> dict[str, Any]:
+        """Measure a trained model; without options, as a preset's card tells it.
+
+        Returns:
+            Figures by name (nats, bits_per_char, bleu, chrf, accuracy, wer), dataset,
+            split and seconds; JSON.
+        """
+
+    @abstractmethod
+    def predictor(
+        self, trained: Trained[SettingsT, ConfigT, DataT]
+    ) -> Callable[..., Any]:
+        """What ``zoo.load(...).predict`` calls; the model is built once, here."""

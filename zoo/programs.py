@@ -6,8 +6,12 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from zoo.program import Program
 
 # A program is a folder of the zoo with a commands.py.
 PROGRAMS = {
@@ -40,4 +44,10 @@ def card(program: str) -> Card:
 def command(program: str, action: str) -> click.Command:
     """The command of a program: action is "train", "evaluate" or "predict"."""
     found: click.Command = getattr(importlib.import_module(PROGRAMS[program]), action)
+    return found
+
+
+def program_of(name: str) -> Program[Any, Any, Any]:
+    """The program itself: ``PROGRAM`` in its ``train.py``. Imports no Keras."""
+    found: Program[Any, Any, Any] = importlib.import_module(f"zoo.{name}.train").PROGRAM
     return found

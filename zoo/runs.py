@@ -54,6 +54,7 @@ class RunFolder:
     ``best.weights.h5``     the weights of the best validation figure, with a hash
     ``history.csv``         one row a validation
     ``learning_curve.png``  the same as a picture
+    ``tensorboard/``        the same and the training loss, for TensorBoard
     ``samples.txt``         what the program makes at the end
     ``result.json``         the final figures and hashes; only of a finished run
     ``runs.csv``            one row a start of the program, failed ones too
@@ -77,6 +78,10 @@ class RunFolder:
     @property
     def learning_curve(self) -> Path:
         return self.path / "learning_curve.png"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "tensorboard"
 
     @property
     def samples(self) -> Path:
@@ -123,6 +128,19 @@ class RunFolder:
         Raises:
             ZooError: it is no run folder, of another program, or damaged.
         """
+        settings = cls.read_settings(path)
+        if (found := settings["program"]) != program:
+            raise ZooError(f"{path} is a run of {found!r}, expected one of {program!r}")
+        remove_partial(path)
+        return cls(path), settings
+
+    @staticmethod
+    def read_settings(path: Path) -> dict[str, Any]:
+        """Read a run folder's settings; they name its program.
+
+        Raises:
+            ZooError: it is no run folder, or damaged.
+        """
         file = path / "settings.json"
         if not file.is_file():
             raise ZooError(
@@ -130,16 +148,13 @@ class RunFolder:
                 f"expected the --out folder of a training"
             )
         try:
-            settings = json.loads(file.read_text(encoding="utf-8"))
-            found = settings["program"]
+            settings = dict(json.loads(file.read_text(encoding="utf-8")))
+            settings["program"]
         except (ValueError, KeyError, TypeError) as error:
             raise ZooError(
                 f"{file} is damaged: {type(error).__name__}: {error}"
             ) from error
-        if found != program:
-            raise ZooError(f"{path} is a run of {found!r}, expected one of {program!r}")
-        remove_partial(path)
-        return cls(path), settings
+        return settings
 
     def discard(self) -> None:
         """Remove a folder that was just created and that nothing was trained in."""

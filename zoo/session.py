@@ -117,7 +117,9 @@ def _resume(
     how: Bookkeeping,
 ) -> RunFolder:
     run, stored = RunFolder.open(out, program.name)
-    before, config_before, extras, sha256 = read_settings(program, run, stored)
+    before, config_before, extras, sha256 = read_settings(
+        program, out / "settings.json", stored
+    )
     now = {name: value for name, value in asdict(settings).items() if name in typed}
     if lines := runs.differing(asdict(before), now):
         raise ZooError(
@@ -208,6 +210,7 @@ def _train_to_the_end(
     from rich.console import Console
 
     from zoo import plots, training, weights
+    from zoo.events import TRAINING_POINTS, Events
 
     settings = setup.settings
     backends.seed_everything(settings.seed)
@@ -221,8 +224,22 @@ def _train_to_the_end(
         markup=False,
     )
 
+    every = max(1, task.total_steps // TRAINING_POINTS)
+
+    def stepped(progress: Progress) -> None:
+        advance(progress)
+        if progress.step % every == 0:
+            # The mean since the last validation: a batch's own loss jumps too much.
+            loss = {"loss/training": progress.loss}
+            events.write(progress.step, progress.seconds, loss)
+
     def validated(progress: Progress) -> None:
         entry = progress.history[-1]
+        events.write(
+            progress.step,
+            progress.seconds,
+            {f"validation/{name}": entry[name] for name in _figure_names(entry)},
+        )
         console.print(
             f"step {entry['step']:>6,}/{task.total_steps:,}  {entry['seconds']:6.0f} s"
             f"  training {entry['train_loss']:.4f}  validation {_figures(entry)}"
@@ -231,7 +248,7 @@ def _train_to_the_end(
             progress.history, program.objective, run.path.name, run.learning_curve
         )
 
-    with _bar(console, task) as stepped:
+    with Events(run.events) as events, _bar(console, task) as advance:
         progress = training.fit(
             task,
             run,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
+from zoo import presets
 from zoo.errors import ZooError
 from zoo.program import ConfigT, DataT, Program, SettingsT
 from zoo.runs import RunFolder
@@ -22,12 +23,13 @@ class Trained(Generic[SettingsT, ConfigT, DataT]):
 
     Attributes:
         program: whose it is.
-        name: the run folder, for messages.
+        name: the run folder or preset, as it was given.
         settings: what it was trained with.
         config: shape of the model.
         extras: vocabulary, tokenizer, labels.
         data_sha256: hash of the data that it was trained on.
-        weights: the best weights.
+        weights: the file of the best weights.
+        card: of a preset, in Markdown; None for a run folder.
     """
 
     program: Program[SettingsT, ConfigT, DataT]
@@ -37,6 +39,7 @@ class Trained(Generic[SettingsT, ConfigT, DataT]):
     extras: Mapping[str, Any]
     data_sha256: str
     weights: Path
+    card: str | None = None
 
     def data(self) -> DataT:
         """Load the data that it was trained on.
@@ -64,22 +67,43 @@ class Trained(Generic[SettingsT, ConfigT, DataT]):
 def open_trained(
     program: Program[SettingsT, ConfigT, DataT], source: str | Path
 ) -> Trained[SettingsT, ConfigT, DataT]:
-    """Open a run folder of `program`.
+    """Open a run folder or a preset of `program`.
+
+    Args:
+        program: whose it must be.
+        source: a run folder, a preset's name or folder, or ``hf://owner/name``.
 
     Raises:
         ZooError: it is none, of another program, or damaged.
     """
-    run, stored = RunFolder.open(Path(source), program.name)
-    settings, config, extras, sha256 = read_settings(program, run, stored)
+    path, card = Path(source), None
+    if not (path / "settings.json").is_file() and (folder := presets.find(source)):
+        file, stored = folder / presets.CONFIG, presets.read(folder)
+        if (found := stored.get("program")) != program.name:
+            raise ZooError(
+                f"{source} is a preset of {found!r}, expected one of {program.name!r}"
+            )
+        weights = folder / presets.WEIGHTS
+        if (folder / presets.CARD).is_file():
+            card = (folder / presets.CARD).read_text(encoding="utf-8")
+    elif (path / "settings.json").is_file() or path.is_dir():
+        run, stored = RunFolder.open(path, program.name)
+        file, weights = path / "settings.json", run.best_weights
+    else:
+        raise ZooError(
+            f"{source} is not a run folder, nor a preset; presets: "
+            f"{', '.join(presets.names()) or 'none'}"
+        )
+    settings, config, extras, sha256 = read_settings(program, file, stored)
     return Trained(
-        program, str(source), settings, config, extras, sha256, run.best_weights
+        program, str(source), settings, config, extras, sha256, weights, card
     )
 
 
 def read_settings(
-    program: Program[SettingsT, ConfigT, DataT], run: RunFolder, stored: dict[str, Any]
+    program: Program[SettingsT, ConfigT, DataT], file: Path, stored: dict[str, Any]
 ) -> tuple[SettingsT, ConfigT, dict[str, Any], str]:
-    """Settings, configuration, extras and data hash out of a ``settings.json``.
+    """Settings, configuration, extras and data hash out of what `file` holds.
 
     Raises:
         ZooError: something is missing or has another form.
@@ -93,8 +117,7 @@ def read_settings(
         )
     except (KeyError, TypeError) as error:
         raise ZooError(
-            f"{run.path / 'settings.json'} is damaged, or of another version: "
-            f"{type(error).__name__}: {error}"
+            f"{file} is damaged, or of another version: {type(error).__name__}: {error}"
         ) from error
 
 

@@ -44,8 +44,11 @@ class Task(ABC):
         total_steps: when to stop.
         steps_per_epoch: batches in a pass over the data.
         validate_every: steps between two validations.
+        loss_scale: turns the training loss into the unit of the validation's, for
+            what is shown and drawn of it.
     """
 
+    loss_scale: float = 1.0
     model: keras.Model
     portable: keras.Model
     total_steps: int
@@ -174,7 +177,7 @@ def fit(
         if not math.isfinite(loss):
             raise _diverged(run, f"the loss became {loss} at step {step + 1}")
         progress.step = step + 1
-        progress.loss_sum += loss
+        progress.loss_sum += loss * task.loss_scale
         progress.loss_count += 1
         progress.seconds = time.perf_counter() - begun
         on_step(progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
@@ -48,6 +49,7 @@ def test_a_training_leaves_a_whole_run_folder(trained: Path) -> None:
         "best.weights.h5",
         "history.csv",
         "learning_curve.png",
+        "tensorboard",
         "samples.txt",
         "result.json",
         "runs.csv",
@@ -89,6 +91,42 @@ def test_predict_writes_the_prompt_and_as_many_characters(
     assert len(drawn.out) == len("def ") + 30 + len("\n")
     assert drawn.out == zoo(*command, "--seed", 1, "--top-k", 20, "--top-p", 0.9).out
     assert drawn.out != zoo(*command, "--seed", 2, "--top-k", 20, "--top-p", 0.9).out
+
+
+def test_prompts_come_line_by_line(
+    zoo: Zoo, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("def \nß\n\nfor "))
+    outcome = zoo("predict", "language_model", trained, "--interactive", "--length", 9)
+    assert outcome.code == 0
+    assert outcome.out.startswith("def ")
+    assert len(outcome.out) == (4 + 9 + 1) + (1 + 9 + 1) + (4 + 9 + 1)
+    # An unknown character costs its own prompt only.
+    assert "'ß' (U+00DF)" in outcome.err
+
+
+def test_predict_as_json_is_one_object(zoo: Zoo, trained: Path) -> None:
+    command = ("predict", "language_model", trained, "--prompt", "def ", "--length", 9)
+    told = json.loads(zoo(*command, "--json").out)
+    assert set(told) == {"prompt", "text", "seconds"}
+    assert zoo(*command).out == told["prompt"] + told["text"] + "\n"
+
+
+def test_curves_are_there_for_tensorboard(trained: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import (
+        EventAccumulator,
+    )
+
+    events = EventAccumulator(str(trained / "tensorboard"))
+    events.Reload()
+    history = table(trained / "history.csv")
+    points = events.Scalars("validation/nats")
+    assert [point.step for point in points] == [int(row["step"]) for row in history]
+    assert [point.value for point in points] == pytest.approx(
+        [float(row["nats"]) for row in history]
+    )
+    steps = [point.step for point in events.Scalars("loss/training")]
+    assert steps == list(range(1, int(history[-1]["step"]) + 1))
 
 
 def test_a_run_is_used_on_another_text_folder(zoo: Zoo, trained: Path) -> None:
@@ -143,7 +181,7 @@ def mistake(zoo: Zoo, tmp_path: Path):
         (("train", "language_model", "--seed", "-1"), "-1 is not in the range"),
         (("train", "language_model", "--epochs", "0"), "0 is not in the range"),
         (("train", "language_model", "--warp"), "No such option"),
-        (("evaluate", "language_model"), "Missing argument 'RUN'"),
+        (("evaluate", "language_model"), "Missing argument 'RUN|PRESET'"),
         (("evaluate", "language_model", "nowhere"), "nowhere is not a run folder"),
         (("predict", "language_model", "nowhere"), "nowhere is not a run folder"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 
@@ -14,7 +15,8 @@ from zoo.language_model import data, sampling
 from zoo.language_model.config import SIZES, parameters
 from zoo.language_model.evaluation import mean_nats
 from zoo.language_model.model import build, copy_weights, reset_carried_state
-from zoo.language_model.train import LanguageModelTask
+from zoo.language_model.search import NUISANCE, SCIENTIFIC, search_space
+from zoo.language_model.train import LanguageModelTask, Text
 from zoo.training import values_of
 
 CONFIG = replace(TINY, vocabulary_size=9)
@@ -36,6 +38,49 @@ def test_parameters_are_counted_right(variant: str) -> None:
     config = replace(CONFIG, variant=variant)
     reset_after = keras_gru.VARIANTS[variant]["reset_after"]
     assert parameters(config, reset_after) == build(config).count_params()
+
+
+def test_a_tied_model_has_one_matrix_for_both_ends() -> None:
+    config = replace(CONFIG, tied=True, dropout=0.0)
+    tied = build(config)
+    assert parameters(config) == tied.count_params()
+    matrix = 0.1 * np.arange(9 * 6, dtype="float32").reshape(9, 6)
+    (embedding,) = [w for w in tied.weights if w.path.endswith("embeddings")]
+    embedding.assign(matrix)
+    # h -> P h + p -> E: the logits of a known state.
+    inside = keras.Model(tied.input, tied.get_layer("projection").output)
+    projected = keras.ops.convert_to_numpy(inside(IDS[None, :5]))
+    logits = keras.ops.convert_to_numpy(tied(IDS[None, :5]))
+    np.testing.assert_allclose(logits, projected @ matrix.T, rtol=1e-4, atol=1e-4)
+    scaled = keras.Model(tied.input, tied.get_layer("scaled").output)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(scaled(IDS[None, :5]))[0],
+        matrix[IDS[:5]] * np.sqrt(6.0),
+        rtol=1e-6,
+    )
+
+
+def test_each_layer_has_its_own_dropout() -> None:
+    config = replace(CONFIG, dropout=(0.0, 0.25, 0.5))
+    rates = [
+        layer.rate
+        for layer in build(config).layers
+        if isinstance(layer, keras.layers.Dropout)
+    ]
+    assert rates == [0.0, 0.25, 0.5]
+    with pytest.raises(ValueError, match=r"expected 3 rates"):
+        build(replace(CONFIG, dropout=(0.1, 0.2)))
+
+
+def test_the_search_space_is_a_size_until_something_is_drawn() -> None:
+    hp = keras_tuner.HyperParameters()
+    assert search_space(hp, "small") == replace(SIZES["small"], dropout=0.1)
+    assert set(hp.values) == {*SCIENTIFIC, *NUISANCE}
+    drawn = {"variant": "chung2014", "units": 80, "layers": 2, "learning_rate": 1e-3}
+    hp.values.update(drawn)
+    config = replace(search_space(hp, "small"), vocabulary_size=9)
+    assert drawn.items() <= vars(config).items()
+    assert build(config).count_params() == parameters(config, reset_after=False)
 
 
 def test_sizes_keep_to_their_limits() -> None:
@@ -110,7 +155,7 @@ def test_text_drawn_step_by_step_is_what_one_pass_predicts(model: keras.Model) -
 
 def test_the_training_carries_its_state_and_drops_it_at_a_new_epoch() -> None:
     streams = data.Streams(IDS, CONFIG.batch_size, CONFIG.timesteps, seed=0)
-    task = LanguageModelTask(CONFIG, streams, IDS)
+    task = LanguageModelTask(CONFIG, streams, Text(IDS, 79))
     layers = [x for x in task.model.layers if isinstance(x, keras_gru.GRU)]
     states = [layer.states[0] for layer in layers]
     assert len(states) == CONFIG.layers

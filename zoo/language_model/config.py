@@ -11,11 +11,14 @@ class Config:
 
     Attributes:
         variant: a name in `keras_gru.VARIANTS`.
-        vocabulary_size: characters told apart; the data decide it.
-        embedding_units: width of a character's vector.
+        vocabulary_size: characters, or pieces, told apart; the data decide it.
+        embedding_units: width of the vector of one.
         units: width of each GRU layer.
         layers: number of GRU layers.
-        dropout: rate after the embedding and after each GRU layer.
+        dropout: rate after the embedding and after each GRU layer; or one rate for
+            each of these places, layers + 1 of them.
+        tied: whether the logits use the embedding's matrix (Press & Wolf 2017, arXiv
+            1608.05859), behind a projection of the state to its width.
         batch_size: streams of text read side by side.
         timesteps: characters between two updates (truncated backpropagation); the
             state is carried on, the gradient is not.
@@ -38,7 +41,8 @@ class Config:
     embedding_units: int = 64
     units: int = 256
     layers: int = 1
-    dropout: float = 0.1
+    dropout: float | tuple[float, ...] = 0.1
+    tied: bool = False
     batch_size: int = 32
     timesteps: int = 64
     epochs: int = 1
@@ -52,6 +56,22 @@ class Config:
     evaluation_streams: int = 64
     evaluation_warmup: int = 128
     evaluation_timesteps: int = 256
+
+    @property
+    def dropouts(self) -> tuple[float, ...]:
+        """The rate after the embedding, then after each GRU layer.
+
+        Raises:
+            ValueError: there is not one rate for each place.
+        """
+        if not isinstance(self.dropout, tuple):
+            return (self.dropout,) * (self.layers + 1)
+        if len(self.dropout) != self.layers + 1:
+            raise ValueError(
+                f"dropout={self.dropout}; expected {self.layers + 1} rates: after the "
+                f"embedding and after each of {self.layers} GRU layers"
+            )
+        return self.dropout
 
 
 SIZES = {
@@ -84,4 +104,6 @@ def parameters(config: Config, reset_after: bool = True) -> int:
     for _ in range(config.layers):
         total += 3 * config.units * (width + config.units + biases)
         width = config.units
+    if config.tied:
+        return total + (width + 1) * config.embedding_units
     return total + config.vocabulary_size * (width + 1)

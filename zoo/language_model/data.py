@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sysconfig
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -30,6 +31,10 @@ SHAKESPEARE = PublicFile(
 DATASETS = {
     "stdlib": "source text of Python's standard library, from the interpreter",
     "shakespeare": "tinyshakespeare, 1.1 M characters, nanoGPT's 90/10 split",
+}
+LICENCES = {
+    "stdlib": "Python Software Foundation License 2.0",
+    "shakespeare": SHAKESPEARE.licence,
 }
 DEFAULT_DATASET = "stdlib"
 
@@ -131,6 +136,32 @@ def read_text(path: Path, *, may_be_empty: bool = False) -> str:
     return text
 
 
+class Tokens(Protocol):
+    """What a model reads and writes: characters, or longer pieces of text."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def encode(self, text: str) -> np.ndarray:
+        """Text -> int32 ids (tokens,).
+
+        Raises:
+            ZooError: something in the text is not in the vocabulary.
+        """
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """Ids -> text."""
+
+    def characters_after(self, text: str, ids: np.ndarray) -> int:
+        """How many characters of `text`, whose ids are `ids`, the first does not end.
+
+        They are what a loss is divided by: the first token is not predicted.
+        """
+
+    def streaming(self) -> Callable[[int], str]:
+        """A function from the next id to the text that it completes."""
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The characters a model knows, in the order of their code points.
@@ -173,15 +204,16 @@ class Vocabulary:
         known = np.frombuffer(self.characters.encode("utf-32-le"), dtype="<u4")
         return np.searchsorted(known, codes).astype(np.int32)
 
-    def decode(self, ids: np.ndarray | list[int]) -> str:
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         return "".join(self.characters[int(index)] for index in ids)
 
-    def to_json(self) -> str:
-        return json.dumps({"characters": self.characters}) + "\n"
+    def characters_after(self, text: str, ids: np.ndarray) -> int:
+        """How many characters of `text` stand behind the first."""
+        return len(ids) - 1
 
-    @classmethod
-    def from_json(cls, text: str) -> Vocabulary:
-        return cls(str(json.loads(text)["characters"]))
+    def streaming(self) -> Callable[[int], str]:
+        """A function from the next id to its character."""
+        return lambda index: self.characters[index]
 
 
 @dataclass(frozen=True)
@@ -194,7 +226,7 @@ class Streams:
     left over. Everything is a function of (seed, step) and of nothing else.
 
     Attributes:
-        ids: the text (characters,).
+        ids: the text (tokens,).
         batch_size: rows.
         timesteps: columns.
         seed: decides where each epoch begins.
@@ -219,7 +251,7 @@ class Streams:
         if len(self.ids) < needed:
             raise ZooError(
                 f"the text is shorter than one batch: its training part "
-                f"({TRAIN_SHARE:.0%}) has {len(self.ids)} characters, expected at "
+                f"({TRAIN_SHARE:.0%}) has {len(self.ids)} tokens, expected at "
                 f"least {needed} ({self.batch_size} streams of {self.timesteps})"
             )
 
@@ -227,7 +259,7 @@ class Streams:
         return step % self.steps_per_epoch == 0
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Characters and the characters after them, both (batch, time)."""
+        """Tokens and the tokens after them, both (batch, time)."""
         epoch, position = divmod(step, self.steps_per_epoch)
         start = np.random.default_rng([self.seed, epoch]).integers(len(self.ids))
         rows = start + np.arange(self.batch_size) * (len(self.ids) // self.batch_size)

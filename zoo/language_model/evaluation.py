@@ -1,4 +1,4 @@
-"""The loss of a model on a text, each character predicted once."""
+"""The loss of a model on a text, each token predicted once."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from zoo.language_model.model import reset_carried_state
 def mean_nats(
     model: keras.Model, ids: np.ndarray, timesteps: int, warmup: int
 ) -> float:
-    """Mean negative log-likelihood of a text's characters but the first, in nats.
+    """Mean negative log-likelihood of a text's tokens but the first, in nats.
 
     The text is cut into as many parts as `model` has rows, and each row reads its part
     with the state carried, so that `timesteps` does not change the result. A row reads
-    the last `warmup` characters before its part first, uncounted, so that a part's
-    first characters are predicted from what stands before them, as in one long pass.
+    the last `warmup` tokens before its part first, uncounted, so that a part's
+    first tokens are predicted from what stands before them, as in one long pass.
 
     Args:
         model: built with a batch size; (batch, time) -> logits.
-        ids: the text (characters,), at least two.
-        timesteps: characters a call.
-        warmup: characters read before a part.
+        ids: the text (tokens,), at least two.
+        timesteps: tokens a call.
+        warmup: tokens read before a part.
     """
     batch = int(model.input_shape[0])
     predictions = len(ids) - 1
@@ -46,9 +46,16 @@ def mean_nats(
     return total / predictions
 
 
-def figures(nats: float) -> dict[str, float]:
-    """Name a loss per character in both of its units."""
-    return {"nats": nats, "bits_per_char": nats / math.log(2.0)}
+def figures(nats: float, tokens: int, characters: int) -> dict[str, float]:
+    """Turn a loss per token into one per character, in both of its units.
+
+    Args:
+        nats: mean over the predicted tokens.
+        tokens: how many were predicted.
+        characters: how many they make; as many where a token is a character.
+    """
+    per_character = nats * (tokens / characters)
+    return {"nats": per_character, "bits_per_char": per_character / math.log(2.0)}
 
 
 def _log_softmax(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""Characters -> embedding -> GRU layers -> logits of the next character."""
+"""Characters or pieces -> embedding -> GRU layers -> logits of the next one."""
 
 from __future__ import annotations
+
+import math
 
 import keras
 import numpy as np
@@ -19,6 +21,9 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
         h_t = dropout(GRU(h_{t-1}, e_t))           (batch, time, units), each layer
         logits_t = V h_t + b                       (batch, time, vocabulary)
 
+    With `config.tied`, logits_t = E (P h_t + p), and what the first layer reads is
+    √embedding_units E[c_t], since E begins so much smaller.
+
     Args:
         config: shapes and rates; `vocabulary_size` must be set.
         batch_size: streams read side by side. The state is then carried from call to
@@ -36,17 +41,24 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
     if config.vocabulary_size < 1:
         raise ValueError(
             f"config.vocabulary_size={config.vocabulary_size}; expected the number of "
-            f"characters in the data's vocabulary"
+            f"pieces in the data's vocabulary"
         )
     characters = keras.Input(
         shape=(None,), batch_size=batch_size, dtype="int32", name="characters"
     )
-    sequences = keras.layers.Embedding(
+    kind = keras.layers.ReversibleEmbedding if config.tied else keras.layers.Embedding
+    embedding = kind(
         config.vocabulary_size,
         config.embedding_units,
-        embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
+        embeddings_initializer=keras.initializers.RandomNormal(
+            stddev=config.embedding_units**-0.5 if config.tied else 1.0
+        ),
         name="embedding",
-    )(characters)  # (batch, time, embedding_units)
+    )
+    sequences = embedding(characters)  # (batch, time, embedding_units)
+    if config.tied:
+        scale = math.sqrt(config.embedding_units)
+        sequences = keras.layers.Rescaling(scale, name="scaled")(sequences)
     sequences = _dropout(config, seed, 0)(sequences)
     for index in range(1, config.layers + 1):
         sequences = keras_gru.GRU(
@@ -57,7 +69,11 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
             **keras_gru.VARIANTS[config.variant],
         )(sequences)  # (batch, time, units)
         sequences = _dropout(config, seed, index)(sequences)
-    logits = keras.layers.Dense(config.vocabulary_size, name="logits")(sequences)
+    if config.tied:
+        projection = keras.layers.Dense(config.embedding_units, name="projection")
+        logits = embedding(projection(sequences), reverse=True)
+    else:
+        logits = keras.layers.Dense(config.vocabulary_size, name="logits")(sequences)
     return keras.Model(characters, logits, name="language_model")
 
 
@@ -80,4 +96,5 @@ def _dropout(config: Config, seed: int, index: int) -> keras.layers.Dropout:
     # Seeded, for on torch an unseeded mask comes from a generator that belongs to the
     # process and not to the model: no checkpoint could hold it.
     drawn = int(np.random.default_rng([seed, index]).integers(2**31))
-    return keras.layers.Dropout(config.dropout, seed=drawn, name=f"dropout_{index}")
+    rate = config.dropouts[index]
+    return keras.layers.Dropout(rate, seed=drawn, name=f"dropout_{index}")

@@ -1,4 +1,4 @@
-"""Text from a model, one character and one step of the state at a time."""
+"""Text from a model, one token and one step of the state at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from zoo.errors import ZooError
-from zoo.language_model.data import Vocabulary
+from zoo.language_model.data import Tokens
 from zoo.language_model.model import reset_carried_state
 
 
@@ -73,7 +73,7 @@ def check(temperature: float, top_k: int | None, top_p: float | None) -> None:
 
 def generate(
     model: keras.Model,
-    vocabulary: Vocabulary,
+    tokens: Tokens,
     prompt: str,
     length: int,
     *,
@@ -82,14 +82,16 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> Iterator[str]:
-    """Yield `length` characters that go on from `prompt`, each as it is drawn.
+    """Yield text that goes on from `prompt`, each token as it is drawn.
+
+    A character of several bytes may take several tokens; all but the last give "".
 
     Args:
         model: built with batch size 1; the state carries the text so far, so a
-            character costs one step however long the text is.
-        vocabulary: of the text that the model was trained on.
+            token costs one step however long the text is.
+        tokens: of the text that the model was trained on.
         prompt: at least one character.
-        length: how many characters to draw.
+        length: how many tokens to draw.
         seed: the same seed gives the same text.
         temperature: see `probabilities`.
         top_k: see `probabilities`.
@@ -102,20 +104,21 @@ def generate(
     check(temperature, top_k, top_p)
     if not prompt:
         raise ZooError("the prompt is empty; expected at least one character")
-    ids = vocabulary.encode(prompt)
+    ids = tokens.encode(prompt)
+    text_of = tokens.streaming()
     random = np.random.default_rng(seed)
     reset_carried_state(model)
-    logits = np.zeros(len(vocabulary))
+    logits = np.zeros(len(tokens))
     for index in ids:
         logits = _step(model, int(index))
     for _ in range(length):
         chances = probabilities(logits, temperature, top_k, top_p)
         index = int(random.choice(len(chances), p=chances))
-        yield vocabulary.characters[index]
+        yield text_of(index)
         logits = _step(model, index)
 
 
 def _step(model: keras.Model, index: int) -> np.ndarray:
-    """Read one character: logits of the next (vocabulary,)."""
-    character = np.array([[index]], dtype=np.int32)  # (1, 1)
-    return np.asarray(model.predict_on_batch(character)[0, -1])
+    """Read one token: logits of the next (vocabulary,)."""
+    token = np.array([[index]], dtype=np.int32)  # (1, 1)
+    return np.asarray(model.predict_on_batch(token)[0, -1])

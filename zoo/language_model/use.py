@@ -1,91 +1,87 @@
-"""Measure and use what a run has learnt."""
+"""Measure and use a trained language model. Keras runs already."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zoo import backend as backends
-from zoo.language_model.config import Config
-from zoo.language_model.data import Corpus
-from zoo.language_model.train import PROGRAM, Settings, vocabulary_of
-from zoo.trained import Trained, open_trained
+import keras
 
-if TYPE_CHECKING:
-    import keras
+from zoo.language_model.model import build, copy_weights
+from zoo.language_model.sampling import generate
+from zoo.language_model.train import Text, Trained, measure, tokens_of
 
 
-def evaluate(path: Path, backend: str) -> dict[str, Any]:
-    """Loss of a run's best weights on the validation part of its text.
+def evaluate(trained: Trained) -> dict[str, Any]:
+    """Loss of the best weights on the validation part of the text.
 
     Returns:
         nats and bits_per_char (means over characters), dataset, split, characters,
-        seconds.
+        tokens, seconds.
 
     Raises:
-        ZooError: `path` is no run, is damaged, or its text has changed.
+        ZooError: the weights are damaged, or the text has changed.
     """
-    trained = open_trained(PROGRAM, path)
-    config, vocabulary = trained.config, vocabulary_of(trained.extras)
     corpus = trained.data()
-    model = _load(trained, backend, config.evaluation_streams)
-    from zoo.language_model.evaluation import figures, mean_nats
-
+    text = Text.of(corpus.validation, tokens_of(trained.extras))
+    model = _carrying(trained, trained.config.evaluation_streams)
     begun = time.perf_counter()
-    ids = vocabulary.encode(corpus.validation)
-    nats = mean_nats(model, ids, config.evaluation_timesteps, config.evaluation_warmup)
     return {
-        **figures(nats),
+        **measure(model, text, trained.config),
         "dataset": corpus.name,
         "split": "validation",
-        "characters": len(ids) - 1,
+        "characters": text.characters,
+        "tokens": len(text.ids) - 1,
         "seconds": round(time.perf_counter() - begun, 3),
     }
 
 
-def predict(
-    path: Path,
-    backend: str,
-    prompt: str,
-    length: int,
-    *,
-    seed: int,
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-) -> Iterator[str]:
-    """Yield characters that go on from `prompt`; see `sampling.generate`.
+class Writer:
+    """Goes on with a text.
 
-    Raises:
-        ZooError: `path` is no run or damaged, or the prompt or a setting is wrong.
+    Example:
+        >>> writer = zoo.load("shakespeare-char-base")  # doctest: +SKIP
+        >>> writer.predict("ROMEO:", length=200, temperature=0.8)  # doctest: +SKIP
     """
-    trained = open_trained(PROGRAM, path)
-    vocabulary = vocabulary_of(trained.extras)
-    vocabulary.encode(prompt)  # an unknown character is told before Keras starts
-    model = _load(trained, backend, batch_size=1)
-    from zoo.language_model.sampling import generate
 
-    return generate(
-        model,
-        vocabulary,
-        prompt,
-        length,
-        seed=seed,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-    )
+    def __init__(self, trained: Trained) -> None:
+        self._tokens = tokens_of(trained.extras)
+        self._model = _carrying(trained, batch_size=1)
+
+    def __call__(self, prompt: str = "\n", length: int = 500, **options: Any) -> str:
+        """Return what follows `prompt`; see `stream`."""
+        return "".join(self.stream(prompt, length, **options))
+
+    def stream(
+        self,
+        prompt: str,
+        length: int,
+        *,
+        seed: int = 0,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> Iterator[str]:
+        """Yield what follows `prompt`, piece by piece; see `sampling.generate`.
+
+        Raises:
+            ZooError: the prompt or a setting is wrong.
+        """
+        return generate(
+            self._model,
+            self._tokens,
+            prompt,
+            length,
+            seed=seed,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
 
 
-def _load(
-    trained: Trained[Settings, Config, Corpus], backend: str, batch_size: int
-) -> keras.Model:
-    """Build the model for `batch_size` streams, with its best weights."""
-    backends.use(backend)
-    from zoo.language_model.model import build, copy_weights
-
+def _carrying(trained: Trained, batch_size: int) -> keras.Model:
+    """The model for `batch_size` streams, their states carried from call to call."""
     model = build(trained.config, batch_size)
     copy_weights(trained.model(), model)
     return model

@@ -1,0 +1,118 @@
+"""Texts as pieces longer than a character: byte-pair encoding, or words.
+
+Both rest on bytes, so that no text is unknown and decoding gives back what was encoded;
+the loss can then be told per character whatever the pieces are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers.decoders import DecodeStream
+
+from zoo.errors import ZooError
+
+BYTES = 256
+
+
+class Pieces:
+    """A vocabulary of pieces of text.
+
+    Example:
+        >>> pieces = Pieces.words("to be or not to be", size=258)
+        >>> pieces.tokens("to be")
+        ['to', ' be']
+        >>> pieces.tokens("to go")
+        ['to', ' ', 'g', 'o']
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def byte_pairs(cls, text: str, size: int) -> Pieces:
+        """Byte-pair encoding (Sennrich et al. 2016, arXiv 1508.07909, on bytes).
+
+        Begins with the 256 bytes and joins the most frequent pair of neighbours until
+        there are `size` pieces. None reaches over the end of a word.
+
+        Raises:
+            ZooError: `size` does not hold the bytes.
+        """
+        _require_bytes(size)
+        tokenizer = _on_bytes(models.BPE())
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator([text], trainer)
+        return cls(tokenizer)
+
+    @classmethod
+    def words(cls, text: str, size: int) -> Pieces:
+        """The most frequent words, with the space before them, and the 256 bytes.
+
+        Any other word is spelt in the fewest pieces that there are.
+
+        Raises:
+            ZooError: `size` does not hold the bytes.
+        """
+        _require_bytes(size)
+        found = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(text)
+        counts = Counter(word for word, _ in found if len(word) > 1)
+        by_count = sorted(counts, key=lambda word: (-counts[word], word))
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        # Every piece costs 1, so that the best division has the fewest.
+        costs = [(piece, -1.0) for piece in [*alphabet, *by_count[: size - BYTES]]]
+        return cls(_on_bytes(models.Unigram(costs, unk_id=None, byte_fallback=False)))
+
+    def __len__(self) -> int:
+        return int(self._tokenizer.get_vocab_size())
+
+    def encode(self, text: str) -> np.ndarray:
+        """Text -> int32 ids (pieces,)."""
+        return np.array(self._tokenizer.encode(text).ids, dtype=np.int32)
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        return str(self._tokenizer.decode([int(index) for index in ids]))
+
+    def tokens(self, text: str) -> list[str]:
+        """The pieces of a text, as text."""
+        return [self.decode([index]) for index in self.encode(text)]
+
+    def characters_after(self, text: str, ids: np.ndarray) -> int:
+        """How many characters of `text` end behind its first piece."""
+        # In a piece one character stands for each byte.
+        first = len(str(self._tokenizer.id_to_token(int(ids[0]))))
+        return len(text) - len(text.encode()[:first].decode(errors="ignore"))
+
+    def streaming(self) -> Callable[[int], str]:
+        """A function from the next id to the text that it completes."""
+        stream = DecodeStream()
+        return lambda index: stream.step(self._tokenizer, index) or ""
+
+    def to_json(self) -> str:
+        return str(self._tokenizer.to_str())
+
+    @classmethod
+    def from_json(cls, text: str) -> Pieces:
+        return cls(Tokenizer.from_str(text))
+
+
+def _on_bytes(model: models.Model) -> Tokenizer:
+    """A tokenizer whose words are as GPT-2 cuts them, written in bytes."""
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _require_bytes(size: int) -> None:
+    if size < BYTES:
+        raise ZooError(
+            f"--vocabulary {size}; expected at least {BYTES}: each byte is a piece"
+        )

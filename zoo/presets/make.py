@@ -1,0 +1,178 @@
+"""Make a preset from a finished run, measured again with the weights as stored."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shlex
+import shutil
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from zoo import backend as backends
+from zoo import presets
+from zoo.errors import ZooError
+from zoo.files import write_text
+from zoo.presets import CARD, CONFIG, EXTRAS, HASHES, WEIGHTS
+from zoo.programs import program_of
+from zoo.runs import RunFolder
+from zoo.trained import open_trained
+
+
+def make(
+    run: Path,
+    name: str,
+    backend: str,
+    *,
+    into: Path | None = None,
+    half: bool = False,
+    note: str = "",
+) -> Path:
+    """Write a preset's folder, whole or not at all.
+
+    Args:
+        run: the folder of a finished training.
+        name: the preset's.
+        backend: that the figures are measured on.
+        into: where the folder goes; by default, among the package's presets.
+        half: store the weights in float16. They are rounded before the figures are
+            measured, and come back as float32.
+        note: a paragraph for the card.
+
+    Returns:
+        The preset's folder.
+
+    Raises:
+        ZooError: the run is not finished or damaged, or the name is taken.
+    """
+    stored = RunFolder.read_settings(run)
+    program = program_of(str(stored["program"]))
+    trained = open_trained(program, run)
+    result, row = _result(run)
+    target = (into or presets.FOLDER) / name
+    if Path(name).name != name or name.startswith("."):
+        raise ZooError(f"preset name {name!r}; expected the plain name of a folder")
+    if target.exists():
+        raise ZooError(f"{target} exists; choose another name, or remove it first")
+    backends.use(backend)
+    from zoo import weights
+
+    draft = target.with_name(f".{name}-{uuid.uuid4().hex[:8]}")
+    draft.mkdir(parents=True)
+    try:
+        weights.save(trained.model(), draft / WEIGHTS, half=half)
+        content = {
+            **{key: stored[key] for key in ("program", "config", "code")},
+            "settings": _without_folders(stored["settings"]),
+            "data": _without_folders(stored["data"]),
+            "licence": program.licence(trained.settings),
+            "headline": program.headline,
+            "parameters": result["parameters"],
+            "storage": "float16" if half else "float32",
+        }
+        _write_json(draft / EXTRAS, stored["extras"])
+        # Opened as any preset is, so that the figures are those of what is stored.
+        _seal(draft, content)
+        rounded = replace(open_trained(program, draft), settings=trained.settings)
+        content["figures"] = _without_folders(program.evaluate(rounded))
+        _seal(draft, content)
+        write_text(draft / CARD, card(name, draft, content, result, row, note))
+        os.replace(draft, target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return target
+
+
+def card(
+    name: str,
+    folder: Path,
+    content: dict[str, Any],
+    result: dict[str, Any],
+    row: dict[str, str],
+    note: str,
+) -> str:
+    """The card of a preset, in Markdown."""
+    settings, figures = content["settings"], content["figures"]
+    measured = {
+        key: value
+        for key, value in figures.items()
+        if isinstance(value, float) and key != "seconds"
+    }
+    rows = {
+        "program": content["program"],
+        "size": settings["size"],
+        "variant": settings["variant"],
+        "parameters": f"{result['parameters']:,}",
+        "data": f"{content['data']['name']}, sha256 `{content['data']['sha256']}`",
+        "licence of the data": content["licence"],
+        "measured on": f"{figures['dataset']}, {figures['split']}",
+        **{key: f"{value:.4f}" for key, value in measured.items()},
+        "command": f"`{_without_out(row['command'])}`",
+        "seed": settings["seed"],
+        "steps": f"{result['steps']:,}, the best at {result['best_step']:,}",
+        "training": f"{result['seconds']:.0f} s",
+        "machine": row["machine"],
+        "software": row["versions"],
+        "commit": row["commit"] or "unknown",
+        "weights": f"stored in {content['storage']}, used in float32",
+    }
+    lines = [f"# {name}", "", "| | |", "|---|---|"]
+    lines += [f"| {key} | {value} |" for key, value in rows.items()]
+    lines += ["", *([note, ""] if note else []), "| file | sha256 |", "|---|---|"]
+    hashes = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+    lines += [f"| `{file}` | `{sha256}` |" for file, sha256 in hashes.items()]
+    use = f"python -m zoo evaluate {content['program']} {name}"
+    lines += ["", f"Measure it: `{use}`; from Python: `zoo.load({name!r})`.", ""]
+    return "\n".join(lines)
+
+
+def _seal(folder: Path, content: dict[str, Any]) -> None:
+    """Write the configuration, then the hashes of all files that use reads."""
+    _write_json(folder / CONFIG, content)
+    files = (CONFIG, EXTRAS, WEIGHTS)
+    _write_json(
+        folder / HASHES, {file: presets.sha256(folder / file) for file in files}
+    )
+
+
+def _without_folders(values: dict[str, Any]) -> dict[str, Any]:
+    """Values with the name of each file only: its folder says nothing elsewhere."""
+    return {
+        key: Path(value).name
+        if isinstance(value, str) and Path(value).is_absolute()
+        else value
+        for key, value in values.items()
+    }
+
+
+def _without_out(command: str) -> str:
+    """A command less ``--out FOLDER``, which has no effect on the result."""
+    words = shlex.split(command)
+    if "--out" in words:
+        place = words.index("--out")
+        del words[place : place + 2]
+    return shlex.join(word for word in words if not word.startswith("--out="))
+
+
+def _write_json(file: Path, content: Any) -> None:
+    write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _result(run: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The result of a finished run, and its row: the first start's command."""
+    folder = RunFolder(run)
+    if not folder.result.is_file():
+        raise ZooError(
+            f"{run} is not finished: it has no {folder.result.name}; "
+            f"go on with --resume"
+        )
+    with folder.rows.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return (
+        json.loads(folder.result.read_text(encoding="utf-8")),
+        {**rows[-1], "command": rows[0]["command"]},
+    )
