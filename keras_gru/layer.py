@@ -235,13 +235,6 @@ class GRU(keras.layers.RNN):
     ) -> Any:
         sequences = ops.cast(sequences, self.compute_dtype)
         mask = self._standardize_mask(sequences, mask)
-        if mask is not None:
-            # What stands at a masked step must not matter, NaN and gradients
-            # included: 0 * NaN would reach the gradient of the kernel.
-            used = ops.expand_dims(mask, -1)  # (batch, time, 1)
-            sequences = backends.current().where(
-                used, sequences, ops.zeros_like(sequences)
-            )
         starts_at_zero = initial_state is None and not self.stateful
         initial_state = self._standardize_initial_state(sequences, initial_state)
 

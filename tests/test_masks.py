@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import keras_gru
-from tests.cases import CONVENTIONS, Case, numbers
-from tests.passes import build_layer, to_numpy
+from tests.cases import CONVENTIONS, KERNELS, Case, numbers
+from tests.passes import BACKEND, build_layer, run_layer, to_numpy
 from tests.tolerances import assert_close
 
 MASK = np.array([[0, 1, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0, 0], [1] * 7], bool)
@@ -148,13 +148,39 @@ def test_the_mask_goes_on_to_the_next_layer(return_sequences):
         assert carried is None
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_padding_may_hold_nan(convention):
-    x = np.random.default_rng(0).normal(size=(3, 7, 5)).astype("float32")
-    layer = keras_gru.GRU(6, return_sequences=True, **CONVENTIONS[convention])
-    clean = layer(x, mask=MASK)
-    x[~MASK] = np.nan
-    assert_close(to_numpy(layer(x, mask=MASK)), to_numpy(clean), "exact")
+HERE = [
+    (name, convention)
+    for name, runs in KERNELS.items()
+    if BACKEND in runs.backends and not runs.gpu
+    for convention in runs.conventions
+]
+
+
+@pytest.mark.parametrize(("kernel", "convention"), HERE)
+def test_padding_may_hold_nan(kernel, convention):
+    """In every kernel: it reaches no output, no state and no gradient."""
+    case = Case(convention, "holes")
+    given = numbers(case)
+    layer = build_layer(case, given.weights, kernel=kernel)
+    clean = run_layer(layer, given)
+    given.x[~given.mask] = np.nan
+    ran = run_layer(layer, given)
+    assert_close(ran.outputs, clean.outputs, "exact")
+    assert_close(ran.final_state, clean.final_state, "exact")
+    for name, gradient in clean.gradients.items():
+        assert_close(ran.gradients[name], gradient, "exact", name)
+
+
+@pytest.mark.parametrize("implementation", [1, 2])
+def test_padding_may_hold_nan_beside_dropout(implementation):
+    case = Case("keep_after", "holes", "dropout")
+    given = numbers(case)
+    given.x[~given.mask] = np.nan
+    layer = build_layer(case, given.weights, implementation=implementation)
+    ran = run_layer(layer, given, training=True)
+    assert np.isfinite(ran.outputs).all()
+    for name, gradient in ran.gradients.items():
+        assert np.isfinite(gradient).all(), name
 
 
 def test_nan_at_a_used_step_is_not_hidden():

@@ -17,6 +17,7 @@ from keras_gru.backends import current
 from keras_gru.equations import Tensor
 from keras_gru.kernels.compaction import compact, expand
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
+from keras_gru.kernels.projection import cleared
 
 Run = Callable[[SequenceTensors], Tensor]
 """Unmasked, forward, keep form -> the states `(batch, time, units)`."""
@@ -46,6 +47,7 @@ def refusal(call: SequenceCall) -> str | None:
 
 def run(kernel: Run, call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     """Turns any call that `refusal` lets through into one that `kernel` runs."""
+    tensors = cleared(tensors)
     sequences, mask = tensors.sequences, tensors.mask
     for dropout in tensors.dropout_masks:
         sequences = sequences * dropout[:, None, :]

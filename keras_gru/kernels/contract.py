@@ -75,7 +75,8 @@ class SequenceTensors:
     """The tensors of one pass, all of `SequenceCall.dtype` but the mask.
 
     Attributes:
-        sequences: `(batch, time, features)`, zero at masked steps.
+        sequences: `(batch, time, features)`. Anything may stand at masked steps, NaN
+            included; a kernel that computes with it takes `projection.cleared`.
         initial_state: `(batch, units)`.
         kernel: `(features, 3 * units)`, gates z, r, n.
         recurrent_kernel: `(units, 3 * units)`.

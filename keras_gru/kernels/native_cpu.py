@@ -17,7 +17,7 @@ from keras import ops
 
 from keras_gru.equations import Activation, Tensor
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
-from keras_gru.kernels.projection import project_sequences
+from keras_gru.kernels.projection import cleared, project_sequences
 from keras_gru.native import library
 from keras_gru.native.library import Options
 
@@ -80,9 +80,11 @@ def _inputs(tensors: SequenceTensors) -> tuple[Tensor, Tensor | None, Tensor | N
     """The sequences, and the kernel and bias that the library is to apply to them."""
     if len(tensors.dropout_masks) == 3:
         # Each gate has an input of its own: projected here, (batch, time, 3 * units).
+        tensors = cleared(tensors)
         x = ops.transpose(tensors.sequences, (1, 0, 2))
         projected = project_sequences(x, tensors)
         return ops.transpose(projected, (1, 0, 2)), None, None
+    # What stands at masked steps stays there: the library does not read it.
     sequences = tensors.sequences
     for mask in tensors.dropout_masks:
         sequences = sequences * mask[:, None, :]  # (batch, time, features)

@@ -15,7 +15,7 @@ from keras import ops
 from keras_gru import backends, equations
 from keras_gru.equations import Tensor
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
-from keras_gru.kernels.projection import project_sequences, time_major
+from keras_gru.kernels.projection import cleared, project_sequences, time_major
 
 
 def refusal(call: SequenceCall) -> str | None:
@@ -26,6 +26,7 @@ def refusal(call: SequenceCall) -> str | None:
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     """Runs `equations.step` over time; see `contract` for the shapes."""
     framework = backends.current()
+    tensors = cleared(tensors)
     cut = functools.partial(
         equations.recurrent_blocks,
         reset_after=call.reset_after,

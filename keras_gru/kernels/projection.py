@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from keras import ops
 
 from keras_gru import backends, equations
@@ -33,6 +35,22 @@ def project_sequences(x: Tensor, tensors: SequenceTensors) -> Tensor:
         backends.current().concatenate,
     )
     return ops.reshape(gates, (timesteps, batch, tensors.kernel.shape[1]))
+
+
+def cleared(tensors: SequenceTensors) -> SequenceTensors:
+    """The same with zeros at the masked steps of the sequences.
+
+    What stands there must not matter, NaN and gradients included: 0 * NaN would reach
+    the gradient of the kernel.
+    """
+    if tensors.mask is None:
+        return tensors
+    sequences = backends.current().where(
+        ops.expand_dims(tensors.mask, -1),  # (batch, time, 1)
+        tensors.sequences,
+        ops.zeros_like(tensors.sequences),
+    )
+    return dataclasses.replace(tensors, sequences=sequences)
 
 
 def time_major(sequences: Tensor, go_backwards: bool) -> Tensor:

@@ -17,7 +17,7 @@ from keras import ops
 from keras_gru import backends, equations, gradients
 from keras_gru.equations import Activation, GateValues, Tensor
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
-from keras_gru.kernels.projection import project_sequences, time_major
+from keras_gru.kernels.projection import cleared, project_sequences, time_major
 
 
 class Operands(NamedTuple):
@@ -204,6 +204,7 @@ def run(
     tensors: SequenceTensors,
 ) -> SequenceResult:
     """Prepares the operands, calls a framework's `states`, restores the layout."""
+    tensors = cleared(tensors)
     mask = tensors.mask
     if mask is not None:
         mask = time_major(mask[:, :, None], call.go_backwards)
