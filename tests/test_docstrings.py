@@ -7,15 +7,27 @@ import importlib.util
 import inspect
 import pkgutil
 
+import keras
 import pytest
 
 import keras_gru
+
+# Modules that import a framework. No process imports two of them: Triton, which torch
+# imports where it is installed, crashes beside the LLVM of TensorFlow and of JAX.
+FRAMEWORKS = {
+    "keras_gru.native.on_tensorflow": "tensorflow",
+    "keras_gru.native.on_jax": "jax",
+    "keras_gru.native.on_torch": "torch",
+    "keras_gru.triton.function": "torch",
+    "keras_gru.triton.programs": "torch",
+}
 
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(keras_gru.__path__, f"{keras_gru.__name__}.")
     # The compiled libraries lie beside the modules and are none.
     if importlib.util.find_spec(module.name).origin.endswith(".py")
+    and FRAMEWORKS.get(module.name, keras.backend.backend()) == keras.backend.backend()
 )
 
 
