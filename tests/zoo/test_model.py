@@ -15,7 +15,7 @@ from zoo.language_model import data, sampling
 from zoo.language_model.config import SIZES, parameters
 from zoo.language_model.evaluation import mean_nats
 from zoo.language_model.model import build, copy_weights, reset_carried_state
-from zoo.language_model.search import NUISANCE, SCIENTIFIC, search_space
+from zoo.language_model.search import NUISANCE, SCIENTIFIC, VARIANTS, search_space
 from zoo.language_model.train import LanguageModelTask, Text
 from zoo.training import values_of
 
@@ -76,11 +76,17 @@ def test_the_search_space_is_a_size_until_something_is_drawn() -> None:
     hp = keras_tuner.HyperParameters()
     assert search_space(hp, "small") == replace(SIZES["small"], dropout=0.1)
     assert set(hp.values) == {*SCIENTIFIC, *NUISANCE}
-    drawn = {"variant": "chung2014", "units": 80, "layers": 2, "learning_rate": 1e-3}
+    drawn = {"variant": "chung2014", "units": 116, "layers": 2, "learning_rate": 2e-3}
     hp.values.update(drawn)
     config = replace(search_space(hp, "small"), vocabulary_size=9)
     assert drawn.items() <= vars(config).items()
     assert build(config).count_params() == parameters(config, reset_after=False)
+
+
+def test_the_variants_to_search_are_the_four_conventions() -> None:
+    conventions = [tuple(keras_gru.VARIANTS[name].items()) for name in VARIANTS]
+    assert len(set(conventions)) == 4
+    assert set(conventions) == {tuple(v.items()) for v in keras_gru.VARIANTS.values()}
 
 
 def test_sizes_keep_to_their_limits() -> None:

@@ -19,12 +19,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import keras_gru
 from zoo.language_model.config import SIZES, Config
 
 if TYPE_CHECKING:
     import keras_tuner
 
+# The four conventions that differ, each by one of its names in keras_gru.VARIANTS.
+VARIANTS = ("keras", "cho2014", "chung2014", "replace_after")
 SCIENTIFIC = ("variant", "units", "layers")
 NUISANCE = ("learning_rate", "dropout", "batch_size")
 
@@ -42,19 +43,28 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
     """
     fixed = SIZES[size]
     scientific = {
-        "variant": hp.Choice(
-            "variant", sorted(keras_gru.VARIANTS), default=fixed.variant
+        "variant": hp.Choice("variant", list(VARIANTS), default=fixed.variant),
+        "units": hp.Choice(
+            "units",
+            # From a quarter to the double: what a machine can train that trains `size`.
+            [fixed.units * part // 4 for part in (1, 2, 3, 4, 6, 8)],
+            default=fixed.units,
         ),
-        "units": hp.Int("units", 64, 1024, step=16, default=fixed.units),
-        "layers": hp.Int("layers", 1, 4, default=fixed.layers),
+        "layers": hp.Int("layers", 1, fixed.layers + 1, default=fixed.layers),
     }
     nuisance = {
         "learning_rate": hp.Float(
-            "learning_rate", 3e-4, 3e-2, sampling="log", default=fixed.learning_rate
+            "learning_rate",
+            fixed.learning_rate / 4,
+            fixed.learning_rate * 4,
+            sampling="log",
+            default=fixed.learning_rate,
         ),
         "dropout": hp.Float("dropout", 0.0, 0.6, default=_rate(fixed)),
         "batch_size": hp.Choice(
-            "batch_size", [16, 32, 64, 128], default=fixed.batch_size
+            "batch_size",
+            [fixed.batch_size // 2, fixed.batch_size, fixed.batch_size * 2],
+            default=fixed.batch_size,
         ),
     }
     return replace(fixed, **scientific, **nuisance)
