@@ -86,10 +86,15 @@ class Subwords:
         return text.removeprefix(" ")
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Each id as text for a picture; a word's first subword begins with "▁"."""
+        """Each id as text for a picture.
+
+        A word's first subword begins with "▁"; a part of a character is "·".
+        """
         return [
             SPECIAL[index]
             if index < len(SPECIAL)
-            else self._tokenizer.decode([index]).replace(" ", "▁")
+            else self._tokenizer.decode([index])
+            .replace(" ", "▁")
+            .replace("\ufffd", "·")
             for index in ids
         ]
