@@ -44,6 +44,8 @@ def test_special_ids_are_no_text(subwords: Subwords) -> None:
     assert pieces[-1] == "<eos>"
     (parts,) = subwords.encode(["漢"])
     assert subwords.pieces(parts)[-3:] == ["·", "·", "·"]
+    (control,) = subwords.encode(["\x18"])
+    assert subwords.pieces(control)[-1] == "·"
 
 
 def test_learning_is_repeatable_and_survives_json(subwords: Subwords) -> None:
