@@ -110,16 +110,16 @@ def test_evaluate_on_the_validation_split_agrees_with_the_training(
 
 def test_predict_translates_line_by_line(say: Say, run: Path, tmp_path: Path) -> None:
     picture = tmp_path / "attention.png"
-    outcome = say("twenty-one\n\none $ two\n", run, "--attention", picture)
+    outcome = say("漢 $ twenty-one\n\none $ two\n", run, "--attention", picture)
     assert outcome.code == 0, outcome.err
     lines = outcome.out.split("\n")
     assert len(lines) == 4
     assert lines[1] == lines[3] == ""
     assert picture.read_bytes().startswith(b"\x89PNG")
-    again = say("twenty-one\n\none $ two", run, "--json")
+    again = say("漢 $ twenty-one\n\none $ two", run, "--json")
     found = json.loads(again.out)["translations"]
     assert [each["translation"] for each in found] == lines[:3]
-    assert found[0]["source"] == "twenty-one"
+    assert found[0]["source"] == "漢 $ twenty-one"
     assert found[0]["score"] < 0
 
 

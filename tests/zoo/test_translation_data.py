@@ -42,6 +42,10 @@ def test_special_ids_are_no_text(subwords: Subwords) -> None:
     pieces = subwords.pieces([*ids, EOS])
     assert pieces[0].startswith("▁")
     assert pieces[-1] == "<eos>"
+    (parts,) = subwords.encode(["漢"])
+    assert subwords.pieces(parts)[-3:] == ["·", "·", "·"]
+    (control,) = subwords.encode(["\x18"])
+    assert subwords.pieces(control)[-1] == "·"
 
 
 def test_learning_is_repeatable_and_survives_json(subwords: Subwords) -> None:
@@ -117,6 +121,13 @@ def test_dates() -> None:
 )
 def test_times(hour: int, minute: int, english: str, german: str) -> None:
     assert numbers.time(hour, minute) == (english, german)
+
+
+def test_a_time_in_a_sentence() -> None:
+    assert numbers.time(3, 30, numbers.FRAMES[4]) == (
+        "She always gets up at half past three.",
+        "Sie steht immer um halb vier auf.",
+    )
 
 
 def test_the_default_data_hold_out_what_they_test() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,5 +44,7 @@ def draw(translation: Translation, path: Path) -> None:
     axes.set_xlabel("source")
     axes.set_ylabel("translation")
     figure.colorbar(image, label="attention", shrink=0.8)
-    with replacing(path) as partial:
+    with replacing(path) as partial, warnings.catch_warnings():
+        # Scripts that matplotlib's font lacks stand as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(partial, format="png", dpi=120, metadata={"Software": None})

@@ -67,7 +67,7 @@ class Config:
 
 SIZES = {
     "tiny": Config(
-        vocabulary_size=400,
+        vocabulary_size=600,
         embedding_units=64,
         encoder_units=64,
         decoder_units=96,

@@ -17,7 +17,8 @@ def bleu_and_chrf(
 
     Source: Post 2018, arXiv 1804.08771 v2; Popović 2015 (chrF).
     """
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     bleu, chrf = BLEU(), CHRF()
     return {

@@ -49,6 +49,16 @@ DE_ORDINALS = {1: "erst", 3: "dritt", 7: "siebt", 8: "acht"}
 
 Pair = tuple[str, str]
 
+# Sentences that tell a time.
+FRAMES: list[Pair] = [
+    ("It is {}.", "Es ist {}."),
+    ("It is already {}.", "Es ist schon {}."),
+    ("We meet at {}.", "Wir treffen uns um {}."),
+    ("The train leaves at {}.", "Der Zug fährt um {}."),
+    ("She always gets up at {}.", "Sie steht immer um {} auf."),
+    ("Can you come at {}?", "Kannst du um {} kommen?"),
+]
+
 
 def english(number: int) -> str:
     """A number from 0 to 999,999 in words.
@@ -128,7 +138,7 @@ def date(day: int, month: int, year: int) -> Pair:
     )
 
 
-def time(hour: int, minute: int) -> Pair:
+def time(hour: int, minute: int, frame: Pair = FRAMES[0]) -> Pair:
     """A time of the day, hours from 1 to 12, minutes a multiple of five.
 
     >>> time(3, 30)
@@ -138,7 +148,14 @@ def time(hour: int, minute: int) -> Pair:
     """
     following = hour % 12 + 1
     if minute == 0:
-        return f"It is {english(hour)} o'clock.", f"Es ist {_german_stem(hour)} Uhr."
+        source, target = f"{english(hour)} o'clock", f"{_german_stem(hour)} Uhr"
+    else:
+        source, target = _after_the_hour(hour, following, minute)
+    return frame[0].format(source), frame[1].format(target)
+
+
+def _after_the_hour(hour: int, following: int, minute: int) -> Pair:
+    """A time that is no full hour, both ways of saying it."""
     if minute <= 30:
         names = {15: "a quarter", 30: "half"}
         source = f"{names.get(minute) or english(minute)} past {english(hour)}"
@@ -158,17 +175,22 @@ def time(hour: int, minute: int) -> Pair:
     else:
         around = {25: "fünf vor halb", 30: "halb", 35: "fünf nach halb"}[minute]
         target = f"{around} {german(following)}"
-    return f"It is {source}.", f"Es ist {target}."
+    return source, target
 
 
 def pairs(count: int, seed: int = 0) -> list[Pair]:
-    """Draw `count` different pairs: mostly numbers and dates, every time of the day.
+    """Draw `count` different pairs: numbers, dates, every time in every frame.
 
     Small numbers are as frequent as large ones: the number of digits is drawn first.
     """
     random = np.random.default_rng(seed)
     found = dict.fromkeys(
-        [time(hour, minute) for hour in range(1, 13) for minute in range(0, 60, 5)]
+        [
+            time(hour, minute, frame)
+            for frame in FRAMES
+            for hour in range(1, 13)
+            for minute in range(0, 60, 5)
+        ]
         + [cardinal(number) for number in range(100)]
     )
     while len(found) < count:

@@ -86,10 +86,19 @@ class Subwords:
         return text.removeprefix(" ")
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Each id as text for a picture; a word's first subword begins with "▁"."""
+        """Each id as text for a picture.
+
+        A word's first subword begins with "▁"; a part of a character, and what cannot
+        be printed, is "·".
+        """
         return [
             SPECIAL[index]
             if index < len(SPECIAL)
-            else self._tokenizer.decode([index]).replace(" ", "▁")
+            else _visible(self._tokenizer.decode([index]))
             for index in ids
         ]
+
+
+def _visible(text: str) -> str:
+    printable = "".join(c if c.isprintable() and c != "\ufffd" else "·" for c in text)
+    return printable.replace(" ", "▁")

@@ -21,7 +21,7 @@ from zoo.training import Task
 from zoo.translation import data
 from zoo.translation.batches import Batches
 from zoo.translation.config import SIZES, Config
-from zoo.translation.subwords import Subwords
+from zoo.translation.subwords import EOS, Subwords
 
 if TYPE_CHECKING:
     import keras
@@ -228,6 +228,27 @@ class TranslationTask(Task):
             tokens=2 * config.batch_tokens,
             pad_to=config.pad_to,
         )
+        self._compile_for_any_shape()
+
+    def _compile_for_any_shape(self) -> None:
+        """Train on nothing, and undo it; see `tracing.forget_shapes`."""
+        from zoo.training import values_of
+        from zoo.translation.tracing import forget_shapes
+
+        def train(rows: int, width: int) -> None:
+            ids = np.full((rows, width), EOS, dtype=np.int32)
+            self.model.train_on_batch((ids, ids), ids)
+
+        def predict(rows: int, width: int) -> None:
+            ids = np.full((rows, width), EOS, dtype=np.int32)
+            self.portable.predict_on_batch((ids, ids))
+
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        values = values_of(variables)
+        forget_shapes(train)
+        forget_shapes(predict)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
 
     def batch(self, step: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         return self.batches.batch(step)

@@ -14,6 +14,7 @@ from zoo.translation.config import Config
 from zoo.translation.decoding import Hypothesis, State, beam_search
 from zoo.translation.model import Layers, encoder_model, step_model
 from zoo.translation.subwords import EOS, Subwords
+from zoo.translation.tracing import forget_shapes
 
 BEAM = 5
 # A translation has at most LONGEST_RATIO times the subwords of its source and
@@ -38,6 +39,12 @@ class CompiledDecoder:
         self.hypotheses = hypotheses
         self._encoder = encoder_model(layers)
         self._step = step_model(layers, hypotheses)
+        forget_shapes(self._try)
+
+    def _try(self, rows: int, width: int) -> None:
+        memory, states = self.start(np.full((rows, width), EOS, dtype=np.int32))
+        tokens = np.full((rows, self.hypotheses), EOS, dtype=np.int32)
+        self.step(tokens, memory, states)
 
     def start(self, source: np.ndarray) -> tuple[Any, State]:
         values, keys, mask, *states = self._encoder.predict_on_batch(source)
