@@ -81,28 +81,33 @@ def _alive(pid: int) -> bool:
 @once
 def test_chief_and_worker_are_killed(tmp_path: Path) -> None:
     out, starts = tmp_path / "sweep", tmp_path / "starts"
-    killed: list[str] = []
+    safe: set[str] = set()  # ended before a kill
 
     def kill() -> None:
         _wait_for(lambda: len(_ended(out)) >= 1, "trial ended")
+        safe.update(path.parent.name for path in _ended(out))
         chief = json.loads((out / "state" / "chief.json").read_text())["pid"]
         os.kill(chief, signal.SIGKILL)
         _wait_for(lambda: len(_ended(out)) >= 3, "trial ended")
         count = len(_starts(starts))
         _wait_for(lambda: len(_starts(starts)) > count, "trial begun")
-        trial_id, worker = _starts(starts)[-1].split()
+        _, worker = _starts(starts)[-1].split()
+        safe.update(path.parent.name for path in _ended(out))
         os.kill(int(worker), signal.SIGKILL)
-        killed.append(trial_id)
 
     killer = threading.Thread(target=kill)
     killer.start()
     found = _run(Slow(starts, 0.5), out, workers=2)
     killer.join()
     assert {r.number: r.metric for r in found.trials} == _expected(tmp_path / "whole")
-    # Only what the dead worker was at is run again, by the worker of the same name.
+    # What had ended is not given out again; what was running may be, and what the
+    # chief died over before its worker had heard of it.
     again = {r.trial_id for r in found.trials if r.starts > 1}
-    assert again <= {*killed}
-    assert len(_starts(starts)) == TRIALS + len(again)
+    assert len(safe) >= 3
+    assert not again & safe
+    begun = [line.split()[0] for line in _starts(starts)]
+    assert {*begun} == {r.trial_id for r in found.trials}
+    assert len(begun) <= sum(r.starts for r in found.trials)
     assert {r.worker for r in found.trials} == {"local-1", "local-2"}
     _check_output(out, found)
 
