@@ -11,6 +11,7 @@ import pytest
 
 import keras_gru
 from tests.zoo.translation_helpers import TINY_TRANSLATION
+from zoo.optimizers import adamw
 from zoo.training import weights_to_use
 from zoo.translation.batches import Batches, padded
 from zoo.translation.config import SIZES, Config, parameters
@@ -18,7 +19,6 @@ from zoo.translation.decoding import beam_search
 from zoo.translation.loss import mean_nats, smoothed_cross_entropy
 from zoo.translation.model import Layers, build
 from zoo.translation.subwords import BOS, EOS, PAD
-from zoo.translation.train import optimizer
 from zoo.translation.translate import CompiledDecoder
 
 CONFIG = replace(TINY_TRANSLATION, vocabulary_size=13, decoder_layers=2)
@@ -183,7 +183,7 @@ def test_mean_nats_counts_each_subword_once(model: keras.Model) -> None:
 def test_the_weights_that_are_kept_are_averages() -> None:
     config = replace(CONFIG, averaging=0.5, dropout=0.0)
     model = build(config)
-    model.compile(optimizer(config, 10), smoothed_cross_entropy(0.1))
+    model.compile(adamw(config, 10, config.averaging), smoothed_cross_entropy(0.1))
     model.optimizer.build(model.trainable_variables)
     batches = Batches(SENTENCES, SENTENCES, tokens=64, pad_to=4)
     average = None

@@ -14,6 +14,7 @@ from zoo.files import write_text
 from zoo.language_model import data
 from zoo.language_model.config import SIZES, Config
 from zoo.objective import Objective
+from zoo.optimizers import adamw
 from zoo.program import Program
 from zoo.program import Settings as CommonSettings
 from zoo.program import Setup as AnySetup
@@ -221,7 +222,7 @@ class LanguageModelTask(Task):
         # First, so that the seed gives the same initial weights to every start.
         self.model = self.build(config, config.batch_size, streams.seed)
         self.model.compile(
-            optimizer=optimizer(config, self.total_steps),
+            optimizer=adamw(config, self.total_steps),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
         self.model.optimizer.build(self.model.trainable_variables)
@@ -257,24 +258,3 @@ def measure(model: keras.Model, text: Text, config: Config) -> dict[str, float]:
         model, text.ids, config.evaluation_timesteps, config.evaluation_warmup
     )
     return figures(nats, len(text.ids) - 1, text.characters)
-
-
-def optimizer(config: Config, total_steps: int) -> keras.optimizers.Optimizer:
-    """AdamW under a linear warm-up and a cosine, with the gradient's norm clipped."""
-    import keras
-
-    warmup_steps = max(1, round(config.warmup * total_steps))
-    adamw = keras.optimizers.AdamW(
-        learning_rate=keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            warmup_target=config.learning_rate,
-            warmup_steps=warmup_steps,
-            decay_steps=max(1, total_steps - warmup_steps),
-            alpha=config.final_learning_rate,
-        ),
-        weight_decay=config.weight_decay,
-        beta_2=config.beta_2,
-        global_clipnorm=config.clip_norm,
-    )
-    adamw.exclude_from_weight_decay(var_names=["bias", "embeddings"])
-    return adamw

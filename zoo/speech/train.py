@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.files import write_text
 from zoo.objective import Objective
+from zoo.optimizers import adamw
 from zoo.program import Program
 from zoo.program import Settings as CommonSettings
 from zoo.program import Setup as AnySetup
@@ -207,7 +208,12 @@ class SpeechTask(Task):
         # First, so that the seed gives the same initial weights to every start.
         self.model = build(config, seed=batches.seed)
         self.model.compile(
-            optimizer=optimizer(config, self.total_steps), loss=loss(config)
+            optimizer=adamw(
+                config,
+                self.total_steps,
+                1.0 - 1.0 / max(2.0, config.averaging * self.total_steps),
+            ),
+            loss=loss(config),
         )
         self.model.optimizer.build(self.model.trainable_variables)
         self.portable = build(config)
@@ -223,26 +229,3 @@ class SpeechTask(Task):
             self.portable, self.validation, self.batches.features, self.config
         )
         return figures(logits, said, self.validation, self.config)
-
-
-def optimizer(config: Config, total_steps: int) -> keras.optimizers.Optimizer:
-    """AdamW under a linear warm-up and a cosine, clipped, with averaged weights."""
-    import keras
-
-    warmup_steps = max(1, round(config.warmup * total_steps))
-    adamw = keras.optimizers.AdamW(
-        learning_rate=keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            warmup_target=config.learning_rate,
-            warmup_steps=warmup_steps,
-            decay_steps=max(1, total_steps - warmup_steps),
-            alpha=config.final_learning_rate,
-        ),
-        weight_decay=config.weight_decay,
-        beta_2=config.beta_2,
-        global_clipnorm=config.clip_norm,
-        use_ema=True,
-        ema_momentum=1.0 - 1.0 / max(2.0, config.averaging * total_steps),
-    )
-    adamw.exclude_from_weight_decay(var_names=["bias"])
-    return adamw

@@ -13,6 +13,7 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.files import write_text
 from zoo.objective import Objective
+from zoo.optimizers import adamw
 from zoo.program import Program
 from zoo.program import Settings as CommonSettings
 from zoo.program import Setup as AnySetup
@@ -214,7 +215,7 @@ class TranslationTask(Task):
         # First, so that the seed gives the same initial weights to every start.
         self.model = build(config, seed)
         self.model.compile(
-            optimizer=optimizer(config, self.total_steps),
+            optimizer=adamw(config, self.total_steps, config.averaging),
             loss=smoothed_cross_entropy(config.label_smoothing),
         )
         self.model.optimizer.build(self.model.trainable_variables)
@@ -264,26 +265,3 @@ class TranslationTask(Task):
             "bleu": bleu_and_chrf(found, self._references)["bleu"],
             "nats": mean_nats(self.portable, self._validation),
         }
-
-
-def optimizer(config: Config, total_steps: int) -> keras.optimizers.Optimizer:
-    """AdamW under a linear warm-up and a cosine, clipped, its weights averaged."""
-    import keras
-
-    warmup_steps = max(1, round(config.warmup * total_steps))
-    adamw = keras.optimizers.AdamW(
-        learning_rate=keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            warmup_target=config.learning_rate,
-            warmup_steps=warmup_steps,
-            decay_steps=max(1, total_steps - warmup_steps),
-            alpha=config.final_learning_rate,
-        ),
-        weight_decay=config.weight_decay,
-        beta_2=config.beta_2,
-        global_clipnorm=config.clip_norm,
-        use_ema=True,
-        ema_momentum=config.averaging,
-    )
-    adamw.exclude_from_weight_decay(var_names=["bias", "embeddings"])
-    return adamw

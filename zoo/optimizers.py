@@ -1,0 +1,57 @@
+"""The optimizer of every program: AdamW under a warm-up and a cosine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Schedule(Protocol):
+    """What a program's configuration says of its steps; see there."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def warmup(self) -> float: ...
+    @property
+    def final_learning_rate(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def clip_norm(self) -> float: ...
+    @property
+    def beta_2(self) -> float: ...
+
+
+def adamw(
+    config: Schedule, total_steps: int, averaging: float | None = None
+) -> keras.optimizers.Optimizer:
+    """AdamW under a linear warm-up and a cosine, with the gradient's norm clipped.
+
+    Args:
+        config: rates; biases and embeddings have no weight decay.
+        total_steps: of the training; `config.warmup` of them are the warm-up.
+        averaging: decay of the running average of the weights, which is what the
+            loop then validates and keeps; None: they are not averaged.
+    """
+    import keras
+
+    warmup_steps = max(1, round(config.warmup * total_steps))
+    averaged = {} if averaging is None else {"use_ema": True, "ema_momentum": averaging}
+    optimizer = keras.optimizers.AdamW(
+        learning_rate=keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            warmup_target=config.learning_rate,
+            warmup_steps=warmup_steps,
+            decay_steps=max(1, total_steps - warmup_steps),
+            alpha=config.final_learning_rate,
+        ),
+        weight_decay=config.weight_decay,
+        beta_2=config.beta_2,
+        global_clipnorm=config.clip_norm,
+        **averaged,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "embeddings"])
+    return optimizer
