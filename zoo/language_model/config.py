@@ -81,12 +81,11 @@ SIZES = {
         embedding_units=128,
         units=512,
         layers=2,
-        dropout=0.4,
-        timesteps=100,
-        epochs=15,
-        learning_rate=3e-3,
+        dropout=(0.15, 0.3, 0.4),
+        epochs=12,
+        learning_rate=4e-3,
         weight_decay=0.03,
-        validations=15,
+        validations=12,
     ),
 }
 
