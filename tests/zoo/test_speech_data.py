@@ -313,6 +313,22 @@ def test_a_string_holds_its_recordings_with_pauses_between(few) -> None:
         assert found > 0.9 * float(np.sum(one.samples**2))
 
 
+def test_some_training_strings_say_nothing(few) -> None:
+    config = replace(TINY["strings"], silent=0.25)
+    made = [
+        data.perturbed_string(few, 7, config, np.random.default_rng(index))
+        for index in range(200)
+    ]
+    silent = [one for one in made if not one.digits]
+    assert 0.15 < len(silent) / len(made) < 0.35
+    loudness = [
+        np.mean([np.sqrt(np.mean(one.samples**2)) for one in ones])
+        for ones in (silent, [one for one in made if one.digits])
+    ]
+    assert 0 < loudness[0] < 0.2 * loudness[1]
+    assert data.targets_of(silent, config).max() == data.BLANK
+
+
 # Batches.
 
 

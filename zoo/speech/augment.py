@@ -56,6 +56,12 @@ def noisy(samples: np.ndarray, snr: float, rng: np.random.Generator) -> np.ndarr
     return result
 
 
+def silence(speech: np.ndarray, rng: np.random.Generator) -> Spoken:
+    """Part of a waveform's time, with the noise that it could have and no speech."""
+    samples = noisy(speech, rng.uniform(*SNR), rng) - speech
+    return Spoken(samples[: int(rng.uniform(0.2, 1.0) * len(samples))], (), ())
+
+
 def draw(
     recordings: Sequence[Recording],
     lengths: tuple[int, int],

@@ -38,6 +38,9 @@ class Config:
             all steps: so which step ends the training, or is chosen, matters less.
         curriculum: the part of all steps in which training strings grow from one digit
             to the longest: CTC finds short alignments first.
+        silent: the part of the training strings in which nothing is said. Where each
+            says something, guessing a digit before anything is heard does not cost
+            much, and CTC, once it has learned that, does not unlearn it.
         speed: recordings are played at a rate drawn from 1 ± this (pitch moves too).
         gain: most decibels by which recordings are made louder or quieter.
         frequency_masks, frequency_width: SpecAugment, bands set to their mean.
@@ -65,6 +68,7 @@ class Config:
     beta_2: float = 0.99
     averaging: float = 0.04
     curriculum: float = 0.3
+    silent: float = 0.1
     speed: float = 0.12
     gain: float = 10.0
     frequency_masks: int = 1

@@ -94,8 +94,10 @@ def perturbed_string(
     config: Config,
     rng: np.random.Generator,
 ) -> Spoken:
-    """A string to train on, of one to `longest` digits, drawn at random."""
+    """A string to train on, of one to `longest` digits, drawn at random, or silence."""
     chosen = augment.draw(recordings, (1, longest), rng)
+    if rng.random() < config.silent:
+        return augment.silence(augment.joined(chosen, rng).samples, rng)
     return augment.joined(chosen, rng, config)
 
 
@@ -185,3 +187,10 @@ class Batches:
             sequences.append(self.features.stacked(frames))
         inputs = padded(sequences, self.config.pad_to)
         return inputs, targets_of(examples, self.config)
+
+    def silence(self, rows: int, steps: int) -> Batch:
+        """A batch of this shape in which one digit is said, and nothing is heard."""
+        spoken = [Spoken(np.zeros(0, np.float32), (0,), ("nobody",))] * rows
+        features = np.zeros((rows, steps, self.config.width), np.float32)
+        mask = np.ones((rows, steps), bool)
+        return (features, mask), targets_of(spoken, self.config)

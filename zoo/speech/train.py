@@ -217,6 +217,17 @@ class SpeechTask(Task):
         )
         self.model.optimizer.build(self.model.trainable_variables)
         self.portable = build(config)
+        self._compile_for_any_shape()
+
+    def _compile_for_any_shape(self) -> None:
+        """See `zoo.tracing.forget_shapes`."""
+        from zoo.tracing import forget_shapes, train_on_any_shape
+
+        def predict(rows: int, steps: int) -> None:
+            self.portable.predict_on_batch(self.batches.silence(rows, steps)[0])
+
+        train_on_any_shape(self.model, self.batches.silence)
+        forget_shapes(predict)
 
     def batch(self, step: int) -> data.Batch:
         return self.batches.batch(step)

@@ -18,7 +18,7 @@ from zoo.program import Program
 from zoo.program import Settings as CommonSettings
 from zoo.program import Setup as AnySetup
 from zoo.trained import Trained as AnyTrained
-from zoo.training import Task
+from zoo.training import Batch, Task
 from zoo.translation import data
 from zoo.translation.batches import Batches
 from zoo.translation.config import SIZES, Config
@@ -232,24 +232,20 @@ class TranslationTask(Task):
         self._compile_for_any_shape()
 
     def _compile_for_any_shape(self) -> None:
-        """Train on nothing, and undo it; see `tracing.forget_shapes`."""
-        from zoo.training import values_of
-        from zoo.translation.tracing import forget_shapes
+        """See `zoo.tracing.forget_shapes`."""
+        from zoo.tracing import forget_shapes, train_on_any_shape
 
-        def train(rows: int, width: int) -> None:
-            ids = np.full((rows, width), EOS, dtype=np.int32)
-            self.model.train_on_batch((ids, ids), ids)
+        def ends(rows: int, width: int) -> np.ndarray:
+            return np.full((rows, width), EOS, dtype=np.int32)
+
+        def train(rows: int, width: int) -> Batch:
+            return (ends(rows, width), ends(rows, width)), ends(rows, width)
 
         def predict(rows: int, width: int) -> None:
-            ids = np.full((rows, width), EOS, dtype=np.int32)
-            self.portable.predict_on_batch((ids, ids))
+            self.portable.predict_on_batch((ends(rows, width), ends(rows, width)))
 
-        variables = [*self.model.variables, *self.model.optimizer.variables]
-        values = values_of(variables)
-        forget_shapes(train)
+        train_on_any_shape(self.model, train)
         forget_shapes(predict)
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
 
     def batch(self, step: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         return self.batches.batch(step)

@@ -9,12 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.tracing import forget_shapes
 from zoo.translation.batches import padded
 from zoo.translation.config import Config
 from zoo.translation.decoding import Hypothesis, State, beam_search
 from zoo.translation.model import Layers, encoder_model, step_model
 from zoo.translation.subwords import EOS, Subwords
-from zoo.translation.tracing import forget_shapes
 
 BEAM = 5
 # A translation has at most LONGEST_RATIO times the subwords of its source and

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import keras
 
+from zoo.training import Batch, values_of
+
 # Two shapes (rows, width) that have nothing in common.
 SHAPES = ((8, 8), (16, 16))
 
@@ -24,3 +26,18 @@ def forget_shapes(call: Callable[[int, int], object]) -> None:
     if keras.backend.backend() == "tensorflow":
         for rows, width in SHAPES:
             call(rows, width)
+
+
+def train_on_any_shape(model: keras.Model, batch: Callable[[int, int], Batch]) -> None:
+    """Have a compiled model's training step forget shapes: train, and undo it.
+
+    Args:
+        model: compiled, it and its optimizer built.
+        batch: takes rows and width, gives a batch of that shape; what stands in it
+            does not matter.
+    """
+    variables = [*model.variables, *model.optimizer.variables]
+    values = values_of(variables)
+    forget_shapes(lambda rows, width: model.train_on_batch(*batch(rows, width)))
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
