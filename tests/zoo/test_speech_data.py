@@ -368,7 +368,9 @@ def test_an_epoch_of_digits_hears_every_recording_once(few) -> None:
 
 def test_strings_grow_to_seven_digits(few) -> None:
     train = Split.of(few).train
-    config = replace(TINY["strings"], batch_size=12, epochs=10, curriculum=0.5)
+    config = replace(
+        TINY["strings"], batch_size=12, epochs=10, curriculum=0.5, silent=0.0
+    )
     batches = data.Batches(train, data.statistics(train, config), config, seed=0)
     assert [batches.longest(step) for step in (0, 4, 5, 24, 25, 49)] == [
         *(1, 1, 2, 6, 7, 7)
