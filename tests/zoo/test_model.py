@@ -72,6 +72,26 @@ def test_each_layer_has_its_own_dropout() -> None:
         build(replace(CONFIG, dropout=(0.1, 0.2)))
 
 
+def test_recurrent_dropout_is_of_every_layer_and_of_training_only() -> None:
+    config = replace(CONFIG, dropout=0.0, recurrent_dropout=0.5)
+    first, second = build(config, seed=1), build(config, seed=1)
+    other = build(config, seed=2)
+    for model in (second, other):
+        copy_weights(first, model)
+    ids = IDS.reshape(4, 20)
+
+    def logits(model: keras.Model, training: bool) -> np.ndarray:
+        return np.asarray(keras.ops.convert_to_numpy(model(ids, training=training)))
+
+    dropped = logits(first, True)
+    np.testing.assert_array_equal(dropped, logits(second, True))
+    assert np.abs(dropped - logits(other, True)).max() > 1e-3
+    np.testing.assert_array_equal(logits(first, False), logits(other, False))
+    layers = [one for one in first.layers if isinstance(one, keras_gru.GRU)]
+    assert [one.recurrent_dropout for one in layers] == [0.5] * config.layers
+    assert len({one.get_config()["seed"] for one in layers}) == config.layers
+
+
 def test_the_search_space_is_a_size_until_something_is_drawn() -> None:
     hp = keras_tuner.HyperParameters()
     assert search_space(hp, "small") == replace(SIZES["small"], dropout=0.1)

@@ -17,6 +17,8 @@ class Config:
         layers: number of GRU layers.
         dropout: rate after the embedding and after each GRU layer; or one rate for
             each of these places, layers + 1 of them.
+        recurrent_dropout: rate on the state that a GRU layer reads, with one mask for
+            all time steps of a call; above 0 it rules out the faster kernels.
         tied: whether the logits use the embedding's matrix (Press & Wolf 2017, arXiv
             1608.05859), behind a projection of the state to its width.
         batch_size: streams of text read side by side.
@@ -42,6 +44,7 @@ class Config:
     units: int = 256
     layers: int = 1
     dropout: float | tuple[float, ...] = 0.1
+    recurrent_dropout: float = 0.0
     tied: bool = False
     batch_size: int = 32
     timesteps: int = 64

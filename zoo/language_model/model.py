@@ -13,6 +13,7 @@ import keras_gru
 from zoo.language_model.config import Config
 from zoo.training import values_of
 
+RECURRENT = 1  # tells the seed of a layer's recurrent dropout from the one behind it
 Recurrent = Callable[[int, int, bool], keras.layers.Layer]
 
 
@@ -71,7 +72,7 @@ def build(
         sequences = keras.layers.Rescaling(scale, name="scaled")(sequences)
     sequences = _dropout(config, seed, 0)(sequences)
     for index in range(1, config.layers + 1):
-        layer = recurrent or functools.partial(_gru, config.variant)
+        layer = recurrent or functools.partial(_gru, config, seed)
         sequences = layer(index, config.units, batch_size is not None)(sequences)
         sequences = _dropout(config, seed, index)(sequences)
     if config.tied:
@@ -82,14 +83,18 @@ def build(
     return keras.Model(characters, logits, name="language_model")
 
 
-def _gru(variant: str, index: int, units: int, stateful: bool) -> keras_gru.GRU:
+def _gru(
+    config: Config, seed: int, index: int, units: int, stateful: bool
+) -> keras_gru.GRU:
     """GRU layer `index` of the stack: (batch, time, units)."""
     return keras_gru.GRU(
         units,
         return_sequences=True,
         stateful=stateful,
+        recurrent_dropout=config.recurrent_dropout,
+        seed=_drawn(seed, index, RECURRENT),
         name=f"gru_{index}",
-        **keras_gru.VARIANTS[variant],
+        **keras_gru.VARIANTS[config.variant],
     )
 
 
@@ -109,8 +114,13 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
 
 def _dropout(config: Config, seed: int, index: int) -> keras.layers.Dropout:
     """Dropout after the embedding (index 0) or after a GRU layer."""
-    # Seeded, for on torch an unseeded mask comes from a generator that belongs to the
-    # process and not to the model: no checkpoint could hold it.
-    drawn = int(np.random.default_rng([seed, index]).integers(2**31))
-    rate = config.dropouts[index]
-    return keras.layers.Dropout(rate, seed=drawn, name=f"dropout_{index}")
+    return keras.layers.Dropout(
+        config.dropouts[index], seed=_drawn(seed, index), name=f"dropout_{index}"
+    )
+
+
+def _drawn(*seeds: int) -> int:
+    """A seed for the masks of one layer."""
+    # On torch an unseeded mask comes from a generator that belongs to the process and
+    # not to the model: no checkpoint could hold it.
+    return int(np.random.default_rng(seeds).integers(2**31))

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 # The four conventions that differ, each by one of its names in keras_gru.VARIANTS.
 VARIANTS = ("keras", "cho2014", "chung2014", "replace_after")
 SCIENTIFIC = ("variant", "units", "layers")
-NUISANCE = ("learning_rate", "dropout", "batch_size")
+NUISANCE = ("learning_rate", "dropout", "recurrent_dropout", "batch_size")
+# A rate above 0 costs time: the faster kernels do not have it.
+RECURRENT_DROPOUTS = (0.0, 0.1, 0.3)
 
 
 def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
@@ -61,6 +63,11 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
             default=fixed.learning_rate,
         ),
         "dropout": hp.Float("dropout", 0.0, 0.6, default=_rate(fixed)),
+        "recurrent_dropout": hp.Choice(
+            "recurrent_dropout",
+            list(RECURRENT_DROPOUTS),
+            default=fixed.recurrent_dropout,
+        ),
         "batch_size": hp.Choice(
             "batch_size",
             [fixed.batch_size // 2, fixed.batch_size, fixed.batch_size * 2],
