@@ -7,6 +7,7 @@ import http.client
 import os
 import shutil
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +24,15 @@ class PublicFile:
     Attributes:
         name: its path inside the data folder and the cache.
         url: its public address.
-        sha256: the hash of the bytes that this project was measured with.
+        sha256: the hash of the bytes that this project was measured with; None where
+            the publisher packs the same content to other bytes now and then: whoever
+            reads it checks the content.
         licence: what the publisher allows.
     """
 
     name: str
     url: str
-    sha256: str
+    sha256: str | None
     licence: str
 
 
@@ -40,8 +43,15 @@ def cache_folder() -> Path:
     return keras_home / "datasets" / "keras_gru"
 
 
-def locate(file: PublicFile) -> Path:
+def locate(
+    file: PublicFile, check: Callable[[Path], object] = lambda path: None
+) -> Path:
     """Return a path to `file` whose hash is right, downloading it if need be.
+
+    Args:
+        file: what is wanted.
+        check: raises a ZooError where what was downloaded has not the right content;
+            for files without a hash.
 
     Raises:
         ZooError: the hash differs, the network fails, or the cache is not writable.
@@ -56,11 +66,11 @@ def locate(file: PublicFile) -> Path:
     if path.is_file():
         _check(path, file, "delete it, and it is downloaded again")
         return path
-    _download(file, path)
+    _download(file, path, check)
     return path
 
 
-def _download(file: PublicFile, path: Path) -> None:
+def _download(file: PublicFile, path: Path, check: Callable[[Path], object]) -> None:
     """Fetch `file` to `path`, which appears whole and checked, or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +82,7 @@ def _download(file: PublicFile, path: Path) -> None:
             ):
                 shutil.copyfileobj(response, target)
             _check(partial, file, f"{file.url} now serves another version")
+            check(partial)
     # URLError and time-outs are OSErrors; a broken transfer is an HTTPException.
     except (OSError, http.client.HTTPException) as error:
         raise ZooError(
@@ -81,6 +92,8 @@ def _download(file: PublicFile, path: Path) -> None:
 
 
 def _check(path: Path, file: PublicFile, hint: str) -> None:
+    if file.sha256 is None:
+        return
     sha256 = hashlib.sha256()
     with path.open("rb") as content:
         while block := content.read(1 << 20):

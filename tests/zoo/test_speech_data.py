@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoo.datasets import cache_folder
 from zoo.errors import ZooError
 from zoo.speech import augment, data, recordings, synthetic
 from zoo.speech.config import SIZES, TASKS, Config, for_task
@@ -195,24 +196,48 @@ def test_damaged_archives(small_archive, damage: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_an_archive_that_is_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    with pytest.raises(ZooError, match="free-spoken-digit-dataset"):
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that a publisher serves; no data folder, an empty cache."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("KERAS_GRU_DATA", raising=False)
+    served = tmp_path / "public"
+    served.mkdir()
+    public = replace(recordings.FSDD, url=(served / "fsdd.zip").as_uri())
+    monkeypatch.setattr(recordings, "FSDD", public)
+    return served
+
+
+def test_an_archive_that_is_nowhere(nowhere: Path) -> None:
+    with pytest.raises(ZooError, match="cannot download free-spoken-digit-dataset"):
         recordings.load("fsdd")
+    assert not list(cache_folder().iterdir())
+
+
+def test_an_archive_is_downloaded_and_its_content_checked(
+    nowhere: Path, small_archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(small_archive(), nowhere / "fsdd.zip")
+    with pytest.raises(ZooError, match=r"has other recordings than .* sha256 of"):
+        recordings.load("fsdd")
+    assert not list(cache_folder().iterdir())  # nothing of it is kept
+    expected = recordings.read_fsdd(nowhere / "fsdd.zip")
+    monkeypatch.setattr(recordings, "FSDD_DIGEST", recordings.digest(expected))
+    assert recordings.digest(recordings.load("fsdd")) == recordings.digest(expected)
+    (nowhere / "fsdd.zip").unlink()  # from now on it is in the cache
+    assert len(recordings.load("fsdd")) == 20
 
 
 @pytest.fixture
 def public_archive() -> Path:
-    path = Path(DATA or "") / recordings.FSDD_NAME
+    path = Path(DATA or "") / recordings.FSDD.name
     if not DATA or not path.is_file():
-        pytest.skip(f"{recordings.FSDD_NAME} is not in KERAS_GRU_DATA ({DATA})")
+        pytest.skip(f"{recordings.FSDD.name} is not in KERAS_GRU_DATA ({DATA})")
     return path
 
 
 def test_the_public_archive(public_archive: Path) -> None:
-    found = recordings.read_fsdd(public_archive)
+    found = recordings.load_fsdd(public_archive)
     assert len(found) == 3_000
     assert set(Counter(one.digit for one in found).values()) == {300}
     assert set(Counter(one.speaker for one in found).values()) == {500}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -14,16 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.datasets import cache_folder
+from zoo.datasets import PublicFile, locate
 from zoo.errors import ZooError
 from zoo.speech.config import DIGITS
 from zoo.speech.features import SAMPLE_RATE
 
-FSDD_NAME = "free-spoken-digit-dataset-1.0.10.zip"
-FSDD_URL = (
+FSDD = PublicFile(
+    "free-spoken-digit-dataset-1.0.10.zip",
     "https://github.com/Jakobovski/free-spoken-digit-dataset/"
-    "archive/refs/tags/v1.0.10.zip"
+    "archive/refs/tags/v1.0.10.zip",
+    sha256=None,  # GitHub packs archives anew, to other bytes
+    licence="CC BY-SA 4.0",
 )
+FSDD_DIGEST = "f8242b38cb54d3e76b629d12e63151fba7318913f0625e113f2f2f77a2ae6729"
 FSDD_SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 FSDD_TAKES = 50
 # A few seconds; the longest recording has 36 kB. What is larger is no recording.
@@ -31,7 +33,7 @@ LARGEST_MEMBER = 1 << 20
 
 LICENCES = {
     "synthetic": "made by zoo/speech/synthetic.py, Apache-2.0",
-    "fsdd": "CC BY-SA 4.0",
+    "fsdd": FSDD.licence,
 }
 
 # Takes 0-4 of each speaker and digit are FSDD's own test set; two more of each choose
@@ -106,37 +108,34 @@ def load(dataset: str) -> list[Recording]:
         ZooError: the dataset cannot be had, or is damaged.
     """
     if dataset == "fsdd":
-        return read_fsdd(locate_fsdd())
+        return load_fsdd(locate(FSDD, check=load_fsdd))
     from zoo.speech import synthetic
 
     return synthetic.recordings()
 
 
-def locate_fsdd() -> Path:
-    """The archive in `KERAS_GRU_DATA` or in the cache.
-
-    `zoo.datasets.locate` wants a hash, and GitHub packs archives anew, to other bytes:
-    here the content is checked instead, by `read_fsdd`.
+def load_fsdd(path: Path) -> list[Recording]:
+    """Read the archive, and check that all that is said is what this was measured with.
 
     Raises:
-        ZooError: it is in neither.
+        ZooError: it is damaged, or another version.
     """
-    data = os.environ.get("KERAS_GRU_DATA")
-    for folder in ([Path(data)] if data else []) + [cache_folder()]:
-        if (folder / FSDD_NAME).is_file():
-            return folder / FSDD_NAME
-    raise ZooError(
-        f"{FSDD_NAME} is neither in the folder of KERAS_GRU_DATA ({data or 'not set'}) "
-        f"nor in {cache_folder()}: download it from {FSDD_URL} to there by this name"
-    )
+    found = read_fsdd(path)
+    if digest(found) != FSDD_DIGEST:
+        raise ZooError(
+            f"{path} has other recordings than the Free Spoken Digit Dataset 1.0.10: "
+            f"sha256 of their samples {digest(found)[:16]}…, expected "
+            f"{FSDD_DIGEST[:16]}…; download it again from {FSDD.url}"
+        )
+    return found
 
 
 def read_fsdd(path: Path) -> list[Recording]:
     """Read the recordings out of the archive; nothing is unpacked to the disk.
 
-    The archive's hash is not known, so its content is checked: 3,000 recordings by the
-    names that they must have, whole by their checksums, and readable. Whatever else is
-    in it, names that lead out of a folder included, is never looked at.
+    It must have 3,000 recordings by the names that they must have, whole by their
+    checksums, and readable. Whatever else is in it, names that lead out of a folder
+    included, is never looked at.
 
     Raises:
         ZooError: the archive or a recording is damaged, or recordings are missing.
