@@ -88,6 +88,7 @@ class Program(ABC, Generic[SettingsT, ConfigT, DataT]):
         name: as on the command line.
         settings_type: the dataclass of its settings.
         config_type: the dataclass of its configuration.
+        sizes: name -> configuration, without what settings and data change.
         objective: the validation figure that chooses the best weights.
         columns: its own columns in the table of runs: ``validation_NAME`` for a
             validation figure NAME, and names of figures that `finish` gives.
@@ -97,6 +98,7 @@ class Program(ABC, Generic[SettingsT, ConfigT, DataT]):
     name: ClassVar[str]
     settings_type: type[SettingsT]
     config_type: type[ConfigT]
+    sizes: Mapping[str, ConfigT]
     objective: ClassVar[Objective]
     columns: ClassVar[tuple[str, ...]]
     headline: ClassVar[str]

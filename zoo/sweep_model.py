@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import json
@@ -67,7 +68,7 @@ class ProgramModel:
         Returns:
             The best validation figures by name, and the epochs.
         """
-        program = _Candidate(program_of(self.name), config, quick=not self.trial.alone)
+        program = _candidate(program_of(self.name), config, quick=not self.trial.alone)
         settings = program.settings_type(
             **self.settings,
             size=SIZE,
@@ -97,9 +98,8 @@ def program_of(name: str, size: str | None = None) -> Program[Any, Any, Any]:
     if size is not None:
         if "size" not in inspect.signature(space).parameters:
             raise ZooError(f"--size {size}: the search space of {name} has its own")
-        sizes = _module(name, "config").SIZES
-        if size not in sizes:
-            raise ZooError(f"--size {size}: expected one of {', '.join(sizes)}")
+        if size not in found.sizes:
+            raise ZooError(f"--size {size}: expected one of {', '.join(found.sizes)}")
     return found
 
 
@@ -126,7 +126,7 @@ def settings_of(
             expected = " or ".join(f"{field}=VALUE" for field in own) or "none at all"
             raise ZooError(f"--option {option}: expected {expected}")
         found[name] = _value(value)
-        if name == "text":  # a file in the place of a dataset
+        if Path(value).is_file():  # in the place of a dataset
             found["dataset"] = None
     return found
 
@@ -141,36 +141,21 @@ def _value(text: str) -> Any:
         return text
 
 
-class _Candidate:
-    """A program with the configuration of a trial among its sizes.
+def _candidate(
+    program: Program[Any, Any, Any], config: Any, *, quick: bool
+) -> Program[Any, Any, Any]:
+    """A program with the configuration of a trial for its only size.
 
     Args:
         program: what is swept.
         config: of the trial.
         quick: leave out what a run makes at its end: samples, figures of the test set.
     """
-
-    def __init__(
-        self, program: Program[Any, Any, Any], config: Any, *, quick: bool
-    ) -> None:
-        self._program = program
-        self._config = config
-        self._quick = quick
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._program, name)
-
-    def config(self, settings: Any, extras: Mapping[str, Any]) -> Any:
-        sizes = _module(self._program.name, "config").SIZES
-        # The program fills in what the data decide, as it does for its own sizes.
-        sizes[SIZE] = self._config
-        try:
-            return self._program.config(settings, extras)
-        finally:
-            del sizes[SIZE]
-
-    def finish(self, *arguments: Any) -> dict[str, Any]:
-        return {} if self._quick else self._program.finish(*arguments)
+    found = copy.copy(program)
+    found.sizes = {SIZE: config}
+    if quick:
+        vars(found)["finish"] = lambda setup, task, run, progress: {}
+    return found
 
 
 def _train(program: Any, settings: Any, out: Path, *, alone: bool) -> RunFolder:

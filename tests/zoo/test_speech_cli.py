@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy import signal
 
 import zoo as zoo_package
 from tests.zoo.conftest import Zoo, table
+from tests.zoo.sweeping import figures_of_a_trial
 from zoo import training
 from zoo.__main__ import main
 from zoo.speech import data, recordings, synthetic
@@ -142,6 +144,24 @@ def test_resume_with_another_task_names_it(zoo: Zoo, runs: dict[str, Path]) -> N
     outcome = zoo("train", "speech", "--out", out, "--resume", "--task", "strings")
     assert outcome.code == 2
     assert "task was 'digits', now 'strings'" in outcome.err
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_a_trial_of_a_sweep(tmp_path: Path, task: str) -> None:
+    config = replace(TINY, variant="chung2014", units=7)
+    option = f"task={task}"
+    figures = figures_of_a_trial("speech", config, tmp_path, "synthetic", option)
+    assert set(figures) == {
+        "nats",
+        "epochs",
+        "wer" if task == "strings" else "accuracy",
+    }
+    stored = json.loads((tmp_path / "run" / "settings.json").read_text())["config"]
+    assert (stored["variant"], stored["units"], stored["task"]) == (
+        "chung2014",
+        7,
+        task,
+    )
 
 
 def test_a_held_out_speaker(zoo: Zoo, tmp_path: Path) -> None:

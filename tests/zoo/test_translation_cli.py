@@ -6,11 +6,13 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.zoo.conftest import Outcome, Zoo, table
+from tests.zoo.sweeping import figures_of_a_trial
 from tests.zoo.translation_helpers import TINY_TRANSLATION
 from zoo import training
 from zoo.__main__ import main
@@ -58,6 +60,20 @@ def say(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> Say:
         return zoo("predict", "translation", *arguments)
 
     return predict
+
+
+def test_a_trial_of_a_sweep(files: list[str], tmp_path: Path) -> None:
+    config = replace(TINY_TRANSLATION, variant="chung2014", vocabulary_size=310)
+    source, target = files[1::2]
+    figures = figures_of_a_trial(
+        *("translation", config, tmp_path, "numbers"),
+        *(f"source_file={source}", f"target_file={target}"),
+    )
+    assert set(figures) == {"bleu", "nats", "epochs"}
+    stored = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert stored["settings"]["dataset"] is None
+    assert stored["config"]["variant"] == "chung2014"
+    assert 250 < stored["config"]["vocabulary_size"] <= 310
 
 
 def test_a_training_leaves_its_figures_and_samples(run: Path) -> None:

@@ -61,6 +61,7 @@ class LanguageModel(Program[Settings, Config, data.Corpus]):
     name = "language_model"
     settings_type = Settings
     config_type = Config
+    sizes = SIZES
     objective = Objective("nats", like_loss=True)
     columns = ("validation_nats", "validation_bits_per_char")
     headline = "nats"
@@ -79,7 +80,7 @@ class LanguageModel(Program[Settings, Config, data.Corpus]):
 
     def config(self, settings: Settings, extras: Mapping[str, Any]) -> Config:
         return replace(
-            SIZES[settings.size],
+            self.sizes[settings.size],
             variant=settings.variant,
             epochs=settings.epochs,
             vocabulary_size=len(tokens_of(extras)),

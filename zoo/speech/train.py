@@ -74,6 +74,7 @@ class Speech(Program[Settings, Config, Corpus]):
     name = "speech"
     settings_type = Settings
     config_type = Config
+    sizes = SIZES
     objective = Objective("nats", like_loss=True)
     headline = "wer"
     columns = (
@@ -96,7 +97,7 @@ class Speech(Program[Settings, Config, Corpus]):
 
     def config(self, settings: Settings, extras: Mapping[str, Any]) -> Config:
         return replace(
-            for_task(SIZES[settings.size], settings.task),
+            for_task(self.sizes[settings.size], settings.task),
             variant=settings.variant,
             epochs=settings.epochs,
         )

@@ -63,6 +63,7 @@ class Translate(Program[Settings, Config, data.Corpus]):
     name = "translation"
     settings_type = Settings
     config_type = Config
+    sizes = SIZES
     objective = Objective("bleu", maximise=True)
     columns = ("validation_bleu", "validation_nats")
     headline = "bleu"
@@ -80,12 +81,12 @@ class Translate(Program[Settings, Config, data.Corpus]):
 
     def extras(self, settings: Settings, data: data.Corpus) -> dict[str, Any]:
         lines = (line for pair in data.splits["train"] for line in pair)
-        size = SIZES[settings.size].vocabulary_size
+        size = self.sizes[settings.size].vocabulary_size
         return {"subwords": Subwords.learn(lines, size).to_json()}
 
     def config(self, settings: Settings, extras: Mapping[str, Any]) -> Config:
         return replace(
-            SIZES[settings.size],
+            self.sizes[settings.size],
             variant=settings.variant,
             epochs=settings.epochs,
             vocabulary_size=len(subwords_of(extras)),
