@@ -148,7 +148,7 @@ def test_resume_with_another_task_names_it(zoo: Zoo, runs: dict[str, Path]) -> N
 
 @pytest.mark.parametrize("task", list(TASKS))
 def test_a_trial_of_a_sweep(tmp_path: Path, task: str) -> None:
-    config = replace(TINY, variant="chung2014", units=7)
+    config = replace(TINY, variant="chung2014", units=7, recurrent_dropout=0.2)
     option = f"task={task}"
     figures = figures_of_a_trial("speech", config, tmp_path, "synthetic", option)
     assert set(figures) == {

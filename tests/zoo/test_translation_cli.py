@@ -63,7 +63,12 @@ def say(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> Say:
 
 
 def test_a_trial_of_a_sweep(files: list[str], tmp_path: Path) -> None:
-    config = replace(TINY_TRANSLATION, variant="chung2014", vocabulary_size=310)
+    config = replace(
+        TINY_TRANSLATION,
+        variant="chung2014",
+        recurrent_dropout=0.2,
+        vocabulary_size=310,
+    )
     source, target = files[1::2]
     figures = figures_of_a_trial(
         *("translation", config, tmp_path, "numbers"),

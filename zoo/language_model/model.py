@@ -7,13 +7,12 @@ import math
 from collections.abc import Callable
 
 import keras
-import numpy as np
 
 import keras_gru
 from zoo.language_model.config import Config
+from zoo.seeds import RECURRENT, drawn
 from zoo.training import values_of
 
-RECURRENT = 1  # tells the seed of a layer's recurrent dropout from the one behind it
 Recurrent = Callable[[int, int, bool], keras.layers.Layer]
 
 
@@ -92,7 +91,7 @@ def _gru(
         return_sequences=True,
         stateful=stateful,
         recurrent_dropout=config.recurrent_dropout,
-        seed=_drawn(seed, index, RECURRENT),
+        seed=drawn(seed, index, RECURRENT),
         name=f"gru_{index}",
         **keras_gru.VARIANTS[config.variant],
     )
@@ -115,12 +114,5 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
 def _dropout(config: Config, seed: int, index: int) -> keras.layers.Dropout:
     """Dropout after the embedding (index 0) or after a GRU layer."""
     return keras.layers.Dropout(
-        config.dropouts[index], seed=_drawn(seed, index), name=f"dropout_{index}"
+        config.dropouts[index], seed=drawn(seed, index), name=f"dropout_{index}"
     )
-
-
-def _drawn(*seeds: int) -> int:
-    """A seed for the masks of one layer."""
-    # On torch an unseeded mask comes from a generator that belongs to the process and
-    # not to the model: no checkpoint could hold it.
-    return int(np.random.default_rng(seeds).integers(2**31))

@@ -25,6 +25,8 @@ class Config:
         units: width of each GRU layer.
         layers: number of GRU layers.
         dropout: rate after each GRU layer.
+        recurrent_dropout: rate on the state that a GRU layer reads, with one mask for
+            all time steps of a call; above 0 it rules out the faster kernels.
         batch_size: recordings read side by side.
         epochs: passes over the training recordings; of strings, an epoch has as many
             strings as there are recordings.
@@ -58,6 +60,7 @@ class Config:
     units: int = 64
     layers: int = 1
     dropout: float = 0.1
+    recurrent_dropout: float = 0.0
     batch_size: int = 16
     epochs: int = 10
     learning_rate: float = 5e-3

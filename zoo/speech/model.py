@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 import keras_gru
+from zoo.seeds import RECURRENT, drawn
 from zoo.speech.config import Config
 from zoo.speech.data import BLANK
 from zoo.training import values_of
@@ -56,6 +57,8 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
             config.units,
             return_sequences=True,
             stateful=batch_size is not None,
+            recurrent_dropout=config.recurrent_dropout,
+            seed=drawn(seed, index, RECURRENT),
             name=f"gru_{index}",
             **keras_gru.VARIANTS[config.variant],
         )
@@ -106,7 +109,6 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
 
 def _dropout(config: Config, seed: int, index: int) -> keras.layers.Dropout:
     """Dropout after a GRU layer."""
-    # Seeded, for on torch an unseeded mask comes from a generator that belongs to the
-    # process and not to the model: no checkpoint could hold it.
-    drawn = int(np.random.default_rng([seed, index]).integers(2**31))
-    return keras.layers.Dropout(config.dropout, seed=drawn, name=f"dropout_{index}")
+    return keras.layers.Dropout(
+        config.dropout, seed=drawn(seed, index), name=f"dropout_{index}"
+    )

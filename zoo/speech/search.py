@@ -20,8 +20,13 @@ from zoo.speech.config import SIZES, Config
 if TYPE_CHECKING:
     import keras_tuner
 
-SCIENTIFIC = ("variant", "stack", "layers")
-NUISANCE = ("learning_rate", "dropout", "speed", "frequency_width", "time_width")
+SCIENTIFIC = ("variant", "stack", "units", "layers")
+NUISANCE = (
+    *("learning_rate", "batch_size", "dropout", "recurrent_dropout"),
+    *("speed", "frequency_width", "time_width"),
+)
+# A rate above 0 costs time: the faster kernels do not have it.
+RECURRENT_DROPOUTS = (0.0, 0.1, 0.3)
 
 
 def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
@@ -42,10 +47,25 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
             default=fixed.variant,
         ),
         stack=hp.Choice("stack", [2, 3, 4], default=fixed.stack),
+        units=hp.Choice(
+            "units",
+            [fixed.units // 2, fixed.units, fixed.units * 2],
+            default=fixed.units,
+        ),
         layers=hp.Int("layers", 1, fixed.layers + 1, default=fixed.layers),
         # Nuisance.
         learning_rate=hp.Float(
             "learning_rate", 1e-3, 2e-2, sampling="log", default=fixed.learning_rate
+        ),
+        batch_size=hp.Choice(
+            "batch_size",
+            [fixed.batch_size // 2, fixed.batch_size, fixed.batch_size * 2],
+            default=fixed.batch_size,
+        ),
+        recurrent_dropout=hp.Choice(
+            "recurrent_dropout",
+            list(RECURRENT_DROPOUTS),
+            default=fixed.recurrent_dropout,
         ),
         dropout=hp.Float("dropout", 0.0, 0.4, step=0.05, default=fixed.dropout),
         speed=hp.Float("speed", 0.0, 0.2, step=0.04, default=fixed.speed),

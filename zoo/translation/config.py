@@ -21,6 +21,8 @@ class Config:
             after it read what it answers.
         dropout: rate after the embedding, after each encoder layer and before the
             softmax.
+        recurrent_dropout: rate on the state that a GRU layer reads, with one mask for
+            all time steps of a call; above 0 it rules out the faster kernels.
         word_dropout: rate at which subwords are hidden from the model in training, on
             either side.
         label_smoothing: the part of each target's probability that goes to all
@@ -49,6 +51,7 @@ class Config:
     decoder_units: int = 256
     decoder_layers: int = 2
     dropout: float = 0.3
+    recurrent_dropout: float = 0.0
     word_dropout: float = 0.1
     label_smoothing: float = 0.1
     batch_tokens: int = 1280

@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 import keras_gru
+from zoo.seeds import RECURRENT, drawn
 from zoo.translation.config import Config
 from zoo.translation.subwords import NEVER, PAD
 
@@ -136,23 +137,25 @@ class Layers:
     @classmethod
     def new(cls, config: Config, seed: int) -> Layers:
         """Layers with new weights."""
-        convention = keras_gru.VARIANTS[config.variant]
         units = config.decoder_units
 
-        def encoder(name: str) -> keras_gru.Bidirectional:
-            gru = keras_gru.GRU(
-                config.encoder_units, return_sequences=True, name="gru", **convention
-            )
-            return keras_gru.Bidirectional(gru, name=name)
-
-        def decoder(name: str) -> keras_gru.GRU:
+        def gru(units: int, place: str, name: str, **options: Any) -> keras_gru.GRU:
             return keras_gru.GRU(
                 units,
                 return_sequences=True,
-                return_state=True,
+                recurrent_dropout=config.recurrent_dropout,
+                seed=drawn(seed, RECURRENT, *place.encode()),
                 name=name,
-                **convention,
+                **options,
+                **keras_gru.VARIANTS[config.variant],
             )
+
+        def encoder(name: str) -> keras_gru.Bidirectional:
+            inner = gru(config.encoder_units, name, "gru")
+            return keras_gru.Bidirectional(inner, name=name)
+
+        def decoder(name: str) -> keras_gru.GRU:
+            return gru(units, name, name, return_state=True)
 
         decoder_places = range(1, config.decoder_layers + 1)
         return cls(
@@ -192,11 +195,10 @@ class Layers:
         )
 
     def dropout(self, name: str) -> keras.layers.Dropout:
-        # Seeded, for on torch an unseeded mask comes from a generator that belongs to
-        # the process and not to the model: no checkpoint could hold it.
-        drawn = np.random.default_rng([self.seed, *name.encode()]).integers(2**31)
         return keras.layers.Dropout(
-            self.config.dropout, seed=int(drawn), name=f"dropout_{name}"
+            self.config.dropout,
+            seed=drawn(self.seed, *name.encode()),
+            name=f"dropout_{name}",
         )
 
     def encode(self, source: Any) -> tuple[Memory, list[Any]]:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SCIENTIFIC = ("variant", "decoder_layers", "decoder_units")
-NUISANCE = ("learning_rate", "dropout", "word_dropout", "label_smoothing")
+NUISANCE = (
+    *("learning_rate", "batch_tokens", "dropout", "recurrent_dropout"),
+    *("word_dropout", "label_smoothing"),
+)
+# A rate above 0 costs time: the faster kernels do not have it.
+RECURRENT_DROPOUTS = (0.0, 0.1, 0.3)
 # The names of the four conventions that differ.
 VARIANTS = ("keras", "cho2014", "chung2014", "replace_after")
 
@@ -51,6 +56,16 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
     nuisance = {
         "learning_rate": hp.Float(
             "learning_rate", 5e-4, 1e-2, sampling="log", default=fixed.learning_rate
+        ),
+        "batch_tokens": hp.Choice(
+            "batch_tokens",
+            [fixed.batch_tokens // 2, fixed.batch_tokens, fixed.batch_tokens * 2],
+            default=fixed.batch_tokens,
+        ),
+        "recurrent_dropout": hp.Choice(
+            "recurrent_dropout",
+            list(RECURRENT_DROPOUTS),
+            default=fixed.recurrent_dropout,
         ),
         "dropout": hp.Float("dropout", 0.0, 0.5, default=fixed.dropout),
         "word_dropout": hp.Float("word_dropout", 0.0, 0.2, default=fixed.word_dropout),
