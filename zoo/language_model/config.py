@@ -84,11 +84,11 @@ SIZES = {
         embedding_units=128,
         units=512,
         layers=2,
-        dropout=(0.15, 0.4, 0.45),
-        epochs=14,
+        dropout=(0.1, 0.25, 0.3),
+        epochs=8,
         learning_rate=2e-3,
         weight_decay=0.03,
-        validations=14,
+        validations=8,
     ),
 }
 
