@@ -26,7 +26,7 @@ NUISANCE = (
     *("speed", "frequency_width", "time_width"),
 )
 # A rate above 0 costs time: the faster kernels do not have it.
-RECURRENT_DROPOUTS = (0.0, 0.1, 0.3)
+RECURRENT_DROPOUTS = (0.0, 0.2)
 
 
 def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
