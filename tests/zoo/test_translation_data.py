@@ -36,6 +36,13 @@ def test_every_text_comes_back(subwords: Subwords, text: str) -> None:
     assert subwords.decode(ids) == text
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\x0b", "\x85", "\u2028"])
+def test_a_translation_is_one_line(subwords: Subwords, end: str) -> None:
+    """A decoder may say any byte; each line of the input has one line of output."""
+    (ids,) = subwords.encode([f"ein{end}Mann{end}"])
+    assert subwords.decode(ids) == "ein Mann"
+
+
 def test_special_ids_are_no_text(subwords: Subwords) -> None:
     (ids,) = subwords.encode(["Ein Mann"])
     assert subwords.decode([BOS, *ids, EOS, PAD]) == "Ein Mann"

@@ -82,8 +82,10 @@ class Subwords:
         return [line.ids for line in encoded]
 
     def decode(self, ids: Sequence[int]) -> str:
+        """One line of text: a subword may be any byte, and what would break the line
+        becomes a space."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
-        return text.removeprefix(" ")
+        return " ".join(text.removeprefix(" ").splitlines())
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each id as text for a picture.
