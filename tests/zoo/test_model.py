@@ -15,8 +15,9 @@ from zoo.language_model import data, sampling
 from zoo.language_model.config import SIZES, parameters
 from zoo.language_model.evaluation import mean_nats
 from zoo.language_model.model import build, copy_weights, reset_carried_state
-from zoo.language_model.search import NUISANCE, SCIENTIFIC, VARIANTS, search_space
+from zoo.language_model.search import NUISANCE, SCIENTIFIC, search_space
 from zoo.language_model.train import LanguageModelTask, Text
+from zoo.spaces import VARIANTS
 from zoo.training import values_of
 
 CONFIG = replace(TINY, vocabulary_size=9)

@@ -19,17 +19,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zoo import spaces
 from zoo.language_model.config import SIZES, Config
 
 if TYPE_CHECKING:
     import keras_tuner
 
-# The four conventions that differ, each by one of its names in keras_gru.VARIANTS.
-VARIANTS = ("keras", "cho2014", "chung2014", "replace_after")
 SCIENTIFIC = ("variant", "units", "layers")
 NUISANCE = ("learning_rate", "dropout", "recurrent_dropout", "batch_size")
-# A rate above 0 costs time: the faster kernels do not have it.
-RECURRENT_DROPOUTS = (0.0, 0.2)
 
 
 def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
@@ -45,7 +42,7 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
     """
     fixed = SIZES[size]
     scientific = {
-        "variant": hp.Choice("variant", list(VARIANTS), default=fixed.variant),
+        "variant": spaces.variant(hp, fixed.variant),
         "units": hp.Choice(
             "units",
             # From a quarter to the double: what a machine can train that trains `size`.
@@ -63,16 +60,8 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
             default=fixed.learning_rate,
         ),
         "dropout": hp.Float("dropout", 0.0, 0.6, default=_rate(fixed)),
-        "recurrent_dropout": hp.Choice(
-            "recurrent_dropout",
-            list(RECURRENT_DROPOUTS),
-            default=fixed.recurrent_dropout,
-        ),
-        "batch_size": hp.Choice(
-            "batch_size",
-            [fixed.batch_size // 2, fixed.batch_size, fixed.batch_size * 2],
-            default=fixed.batch_size,
-        ),
+        "recurrent_dropout": spaces.recurrent_dropout(hp, fixed.recurrent_dropout),
+        "batch_size": spaces.halved_or_doubled(hp, "batch_size", fixed.batch_size),
     }
     return replace(fixed, **scientific, **nuisance)
 

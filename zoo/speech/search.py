@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zoo import spaces
 from zoo.speech.config import SIZES, Config
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ NUISANCE = (
     *("learning_rate", "batch_size", "dropout", "recurrent_dropout"),
     *("speed", "frequency_width", "time_width"),
 )
-# A rate above 0 costs time: the faster kernels do not have it.
-RECURRENT_DROPOUTS = (0.0, 0.2)
 
 
 def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
@@ -40,33 +39,17 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
     fixed = SIZES[size]
     return replace(
         fixed,
-        # Scientific: the other names of keras_gru.VARIANTS are synonyms of these.
-        variant=hp.Choice(
-            "variant",
-            ["keras", "cho2014", "chung2014", "replace_after"],
-            default=fixed.variant,
-        ),
+        # Scientific.
+        variant=spaces.variant(hp, fixed.variant),
         stack=hp.Choice("stack", [2, 3, 4], default=fixed.stack),
-        units=hp.Choice(
-            "units",
-            [fixed.units // 2, fixed.units, fixed.units * 2],
-            default=fixed.units,
-        ),
+        units=spaces.halved_or_doubled(hp, "units", fixed.units),
         layers=hp.Int("layers", 1, fixed.layers + 1, default=fixed.layers),
         # Nuisance.
         learning_rate=hp.Float(
             "learning_rate", 1e-3, 2e-2, sampling="log", default=fixed.learning_rate
         ),
-        batch_size=hp.Choice(
-            "batch_size",
-            [fixed.batch_size // 2, fixed.batch_size, fixed.batch_size * 2],
-            default=fixed.batch_size,
-        ),
-        recurrent_dropout=hp.Choice(
-            "recurrent_dropout",
-            list(RECURRENT_DROPOUTS),
-            default=fixed.recurrent_dropout,
-        ),
+        batch_size=spaces.halved_or_doubled(hp, "batch_size", fixed.batch_size),
+        recurrent_dropout=spaces.recurrent_dropout(hp, fixed.recurrent_dropout),
         dropout=hp.Float("dropout", 0.0, 0.4, step=0.05, default=fixed.dropout),
         speed=hp.Float("speed", 0.0, 0.2, step=0.04, default=fixed.speed),
         frequency_width=hp.Int(

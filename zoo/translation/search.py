@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zoo import spaces
 from zoo.translation.config import SIZES, Config
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ NUISANCE = (
     *("learning_rate", "batch_tokens", "dropout", "recurrent_dropout"),
     *("word_dropout", "label_smoothing"),
 )
-# A rate above 0 costs time: the faster kernels do not have it.
-RECURRENT_DROPOUTS = (0.0, 0.2)
-# The names of the four conventions that differ.
-VARIANTS = ("keras", "cho2014", "chung2014", "replace_after")
 
 
 def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
@@ -43,30 +40,23 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
         The configuration; the data may give fewer subwords than it allows.
     """
     fixed = SIZES[size]
-    units = fixed.decoder_units
     scientific = {
-        "variant": hp.Choice("variant", list(VARIANTS), default=fixed.variant),
+        "variant": spaces.variant(hp, fixed.variant),
         "decoder_layers": hp.Choice(
             "decoder_layers", [1, 2], default=fixed.decoder_layers
         ),
-        "decoder_units": hp.Choice(
-            "decoder_units", [units // 2, units, 2 * units], default=units
+        "decoder_units": spaces.halved_or_doubled(
+            hp, "decoder_units", fixed.decoder_units
         ),
     }
     nuisance = {
         "learning_rate": hp.Float(
             "learning_rate", 5e-4, 1e-2, sampling="log", default=fixed.learning_rate
         ),
-        "batch_tokens": hp.Choice(
-            "batch_tokens",
-            [fixed.batch_tokens // 2, fixed.batch_tokens, fixed.batch_tokens * 2],
-            default=fixed.batch_tokens,
+        "batch_tokens": spaces.halved_or_doubled(
+            hp, "batch_tokens", fixed.batch_tokens
         ),
-        "recurrent_dropout": hp.Choice(
-            "recurrent_dropout",
-            list(RECURRENT_DROPOUTS),
-            default=fixed.recurrent_dropout,
-        ),
+        "recurrent_dropout": spaces.recurrent_dropout(hp, fixed.recurrent_dropout),
         "dropout": hp.Float("dropout", 0.0, 0.5, default=fixed.dropout),
         "word_dropout": hp.Float("word_dropout", 0.0, 0.2, default=fixed.word_dropout),
         "label_smoothing": hp.Float(
