@@ -47,9 +47,9 @@ def join(
     """
     require()
     import keras_tuner
-    from keras_tuner.src.engine.hypermodel import get_hypermodel
 
     from keras_gru.tuning.connection import Connection
+    from keras_gru.tuning.payload import as_hypermodel
     from keras_gru.tuning.sweep import objective_of
     from keras_gru.tuning.worker import work
 
@@ -63,7 +63,7 @@ def join(
     connection = Connection(f"{host}:{port}", name)
     with tempfile.TemporaryDirectory() as temporary:
         return work(
-            hypermodel if hasattr(hypermodel, "build") else get_hypermodel(hypermodel),
+            as_hypermodel(hypermodel),
             keras_tuner.Objective(*objective_of(objective)),
             connection,
             Path(folder or temporary),

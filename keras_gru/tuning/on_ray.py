@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_gru.tuning.children import environment
 from keras_gru.tuning.errors import SweepError
+from keras_gru.tuning.payload import as_hypermodel
 from keras_gru.tuning.records import EPOCHS, SEED, trial_seed
 from keras_gru.tuning.sweep import objective_of, require
 
@@ -68,15 +69,13 @@ def run(
     require()
     import keras
     import ray
-    from keras_tuner.src.engine.hypermodel import get_hypermodel
     from ray import tune
 
     from keras_gru.tuning.trials import explore
 
     name, direction = objective_of(objective)
     backend = backend or keras.backend.backend()
-    if not hasattr(hypermodel, "build"):
-        hypermodel = get_hypermodel(hypermodel)
+    hypermodel = as_hypermodel(hypermodel)
     space = explore(hypermodel)
     if not ray.is_initialized():
         variables = {**environment(backend, workers), "RAY_USAGE_STATS_ENABLED": "0"}

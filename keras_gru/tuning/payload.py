@@ -45,14 +45,18 @@ def load(folder: Path) -> tuple[Any, dict[str, Any]]:
         SweepError: they cannot be read here.
     """
     import cloudpickle
-    from keras_tuner.src.engine.hypermodel import get_hypermodel
 
     try:
         hypermodel, fit = cloudpickle.loads((folder / FILE).read_bytes())
-        # A function build(hp) is welcome as well.
-        known = hasattr(hypermodel, "build")
-        return hypermodel if known else get_hypermodel(hypermodel), fit
+        return as_hypermodel(hypermodel), fit
     except Exception as error:
         raise SweepError(
             f"{folder / FILE} cannot be read: {type(error).__name__}: {one_line(error)}"
         ) from error
+
+
+def as_hypermodel(model: Any) -> Any:
+    """What has a `build` as it is; a function ``build(hp)`` as a hypermodel."""
+    from keras_tuner.src.engine.hypermodel import get_hypermodel
+
+    return model if hasattr(model, "build") else get_hypermodel(model)
