@@ -36,6 +36,8 @@ def train_on_any_shape(model: keras.Model, batch: Callable[[int, int], Batch]) -
         batch: takes rows and width, gives a batch of that shape; what stands in it
             does not matter.
     """
+    if keras.backend.backend() != "tensorflow":
+        return
     variables = [*model.variables, *model.optimizer.variables]
     values = values_of(variables)
     forget_shapes(lambda rows, width: model.train_on_batch(*batch(rows, width)))
