@@ -33,6 +33,9 @@ class Settings:
         backend: Keras' backend.
     """
 
+    # Names of a program's own settings that are files in the place of a dataset.
+    files: ClassVar[tuple[str, ...]] = ()
+
     size: str
     dataset: str | None
     variant: str

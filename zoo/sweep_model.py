@@ -126,7 +126,7 @@ def settings_of(
             expected = " or ".join(f"{field}=VALUE" for field in own) or "none at all"
             raise ZooError(f"--option {option}: expected {expected}")
         found[name] = _value(value)
-        if Path(value).is_file():  # in the place of a dataset
+        if name in program.settings_type.files:  # in the place of a dataset
             found["dataset"] = None
     return found
 

@@ -41,6 +41,8 @@ class Settings(CommonSettings):
         vocabulary: how many pieces, where they are not characters.
     """
 
+    files = ("text",)
+
     text: str | None = None
     tokens: str = "char"
     vocabulary: int = 2048

@@ -42,6 +42,8 @@ class Settings(CommonSettings):
         source_file, target_file: aligned files to train on; dataset is None then.
     """
 
+    files = ("source_file", "target_file")
+
     pair: str | None = None
     source_file: str | None = None
     target_file: str | None = None
