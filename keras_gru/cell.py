@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import Any, NamedTuple
 
 import keras
@@ -13,6 +14,8 @@ from keras_gru.equations import Tensor
 
 UPDATE_GATES = ("keep", "replace")
 IMPLEMENTATIONS = (1, 2)
+OLD_IMPLEMENTATIONS = {0: 1, None: 2}
+"""What Keras 2 took, and what it meant."""
 
 
 class Weights(NamedTuple):
@@ -63,7 +66,8 @@ class GRUCellV(keras.layers.GRUCell):
         seed: seed of the dropout masks.
         update_gate: `"keep"` (default) or `"replace"`: which term z multiplies.
         implementation: 2 (default): the gates share one dropout mask on the
-            input. 1: one mask a gate. `recurrent_dropout` implies 1.
+            input. 1: one mask a gate. `recurrent_dropout` implies 1. What older
+            code passes, 0 and None, is taken as 1 and 2 with a warning.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Call arguments:
@@ -134,9 +138,7 @@ class GRUCellV(keras.layers.GRUCell):
             recurrent_dropout=arguments.rate("recurrent_dropout", recurrent_dropout),
             reset_after=arguments.one_of("reset_after", reset_after, (True, False)),
             seed=seed,
-            implementation=arguments.one_of(
-                "implementation", implementation, IMPLEMENTATIONS
-            ),
+            implementation=_implementation(implementation),
             **kwargs,
         )
         self.update_gate = arguments.one_of("update_gate", update_gate, UPDATE_GATES)
@@ -259,6 +261,19 @@ class GRUCellV(keras.layers.GRUCell):
             "update_gate": self.update_gate,
             "implementation": self.implementation,
         }
+
+
+def _implementation(value: Any) -> int:
+    """`value`, which is 1 or 2, or stands for one of them in old code."""
+    if value is None or (type(value) is int and value == 0):
+        meant = OLD_IMPLEMENTATIONS[value]
+        warnings.warn(
+            f"implementation={value!r} is no longer used; it is taken as "
+            f"implementation={meant}. Pass that, or leave the argument out.",
+            stacklevel=4,
+        )
+        return meant
+    return int(arguments.one_of("implementation", value, IMPLEMENTATIONS))
 
 
 def _as_tuple(masks: Any) -> tuple[Tensor, ...]:

@@ -56,16 +56,16 @@ def project(
     """The input's share of each gate, `x W + b`; needs no state.
 
     Args:
-        x: `(rows, features)`.
+        x: `(..., features)`.
         kernel: W, `(features, 3 * units)`.
         bias: b, `(3 * units,)`, or None.
         dropout: no mask, one mask for all gates, or one a gate in the order z,
-            r, n; each multiplies x and has its shape.
+            r, n; each multiplies x.
         concatenate: the framework's own, along the last axis.
 
     Returns:
         `x W_z + b_z`, `x W_r + b_r`, `x W_n + b_n` side by side,
-        `(rows, 3 * units)`.
+        `(..., 3 * units)`.
     """
     if len(dropout) == 3:
         blocks = zip(dropout, split_gates(kernel), strict=True)

@@ -69,12 +69,13 @@ class GRU(keras.layers.RNN):
 
     Call arguments:
         sequences: `(batch, time, features)`.
-        initial_state: `(batch, units)`, or a list of that one tensor. Default:
-            zeros, or the kept state with `stateful`.
-        mask: `(batch, time)`, True where a step is used. Where it is not, the
-            state is frozen and the output repeats the one before it (zeros
-            before the first used step). Default: the mask that the layer before
-            attached to `sequences`.
+        initial_state: `(batch, units)`, or `(1, units)` for all rows, or a list
+            of that one tensor. Default: zeros, or the kept state with `stateful`.
+        mask: `(batch, time)`, or `(1, time)` for all rows, or either with a last
+            axis of size 1; True where a step is used. Where it is not, the state
+            is frozen and the output repeats the one before it (zeros before the
+            first used step). Default: the mask that the layer before attached to
+            `sequences`.
         training: whether dropout acts.
 
     Returns:
@@ -233,12 +234,27 @@ class GRU(keras.layers.RNN):
         mask: Tensor | None = None,
         training: bool = False,
     ) -> Any:
+        if self.stateful and surroundings.exporting_onnx():
+            raise ValueError(
+                "An ONNX file has no variables, so that stateful=True cannot be "
+                "exported. Build the layer with stateful=False and return_state=True, "
+                "give the model an input for `initial_state`, and pass the state from "
+                "call to call; the weights are the same."
+            )
         sequences = ops.cast(sequences, self.compute_dtype)
         mask = self._standardize_mask(sequences, mask)
         starts_at_zero = initial_state is None and not self.stateful
         initial_state = self._standardize_initial_state(sequences, initial_state)
 
         call = self._describe(sequences.shape, mask is not None, bool(training))
+        if call.exporting and surroundings.leaving_time_open():
+            raise ValueError(
+                "torch's ONNX exporter writes the number of time steps into the file, "
+                "so that it cannot be left open. Received: a model with a variable "
+                "number of time steps. Give it, as in keras.Input((10, 8)) or "
+                "model.export(..., input_signature=...), or export on TensorFlow or "
+                "JAX; the weights are the same."
+            )
         kernel = kernels.choose(call, self.kernel)
         dropout_masks: tuple[Tensor, ...] = ()
         recurrent_dropout_masks: tuple[Tensor, ...] = ()
@@ -400,6 +416,8 @@ class GRU(keras.layers.RNN):
                     f"one: a GRU has one state. Received: {len(shape)} tensors."
                 )
             (shape,) = shape
+        if len(shape) == 2 and shape[0] == 1:
+            batch = 1
         arguments.shape("initial_state", shape, (batch, self.units), "(batch, units)")
 
     def _standardize_initial_state(self, sequences: Tensor, state: Any) -> Tensor:
@@ -416,7 +434,10 @@ class GRU(keras.layers.RNN):
         self._check_shapes(
             sequences.shape, keras.tree.map_structure(lambda x: tuple(x.shape), state)
         )
-        return state[0] if keras.tree.is_nested(state) else state
+        state = state[0] if keras.tree.is_nested(state) else state
+        if state.shape[0] != 1 or sequences.shape[0] == 1:
+            return state
+        return ops.broadcast_to(state, (ops.shape(sequences)[0], self.units))
 
     def _standardize_mask(self, sequences: Tensor, mask: Any) -> Tensor | None:
         """The mask as `(batch, time)` bool, or None."""
@@ -429,8 +450,19 @@ class GRU(keras.layers.RNN):
         if mask is None:
             return None
         mask = ops.cast(ops.convert_to_tensor(mask), "bool")
-        arguments.shape("mask", mask.shape, sequences.shape[:2], "(batch, time)")
-        return mask
+        if len(mask.shape) == 3 and mask.shape[-1] == 1:
+            mask = ops.squeeze(mask, axis=-1)
+        batch, timesteps, _ = sequences.shape
+        one_for_all = len(mask.shape) == 2 and mask.shape[0] == 1
+        arguments.shape(
+            "mask",
+            mask.shape,
+            (1 if one_for_all else batch, timesteps),
+            "(batch, time)",
+        )
+        if not one_for_all or batch == 1:
+            return mask
+        return ops.broadcast_to(mask, ops.shape(sequences)[:2])
 
     def _hide_unused(
         self, outputs: Tensor, mask: Tensor, starts_at_zero: bool

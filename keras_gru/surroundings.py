@@ -23,8 +23,12 @@ EXPORTERS = (
     "torch.export",
     "torch.jit",
     "tf2onnx",
+    "jax2onnx",
 )
 """Modules, with those below them, that write a model into a file of its own."""
+
+ONNX_EXPORTERS = ("keras.src.export.onnx", "torch.onnx", "tf2onnx", "jax2onnx")
+"""Those among them that write ONNX, which has no variables."""
 
 
 def exporting() -> bool:
@@ -32,7 +36,26 @@ def exporting() -> bool:
 
     What it writes must run without this package: no host call, no custom op.
     """
-    return any(_below(frame.f_globals.get("__name__", "")) for frame in _stack())
+    return any(_is_below(EXPORTERS, frame) for frame in _stack())
+
+
+def exporting_onnx() -> bool:
+    """Whether one of those that write ONNX traces this call."""
+    return any(_is_below(ONNX_EXPORTERS, frame) for frame in _stack())
+
+
+def leaving_time_open() -> bool:
+    """Whether torch's tracer is told that the number of time steps may vary.
+
+    It writes the steps that it sees into the file nevertheless. It is told of an axis
+    that may vary by name of an input: `{"x": {0: "batch", 1: "time"}}`, or a list.
+    """
+    told = (
+        frame.f_locals.get("dynamic_axes")
+        for frame in _stack()
+        if _is_below(("torch.onnx",), frame)
+    )
+    return any(1 in axes for named in told if named for axes in named.values())
 
 
 def compiling() -> bool:
@@ -82,10 +105,11 @@ def device() -> str:
     return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
 
 
-def _below(module: str) -> bool:
+def _is_below(modules: tuple[str, ...], frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
     # The first test is the quick one: this is asked of every frame at every call.
-    return module.startswith(EXPORTERS) and any(
-        module == top or module.startswith(top + ".") for top in EXPORTERS
+    return name.startswith(modules) and any(
+        name == top or name.startswith(top + ".") for top in modules
     )
 
 

@@ -200,3 +200,15 @@ def test_inputs_are_cast():
     expected = to_numpy(layer(np.round(X)))
     assert_close(to_numpy(layer(np.round(X).astype("int32"))), expected, "exact")
     assert_close(to_numpy(layer(np.round(X).astype("float64"))), expected, "exact")
+
+
+@pytest.mark.parametrize("kernel", ["auto", "portable"])
+def test_one_initial_state_for_all_rows(kernel):
+    layer = keras_gru.GRU(6, return_sequences=True, kernel=kernel)
+    h = np.random.default_rng(1).normal(size=(1, 6)).astype("float32")
+    expected = to_numpy(layer(X, initial_state=np.repeat(h, 3, axis=0)))
+    for given in (h, [h]):
+        assert_close(to_numpy(layer(X, initial_state=given)), expected, "exact")
+    x, state = keras.Input((7, 5)), keras.Input(batch_shape=(1, 6))
+    model = keras.Model([x, state], layer(x, initial_state=state))
+    assert_close(to_numpy(model([X, h])), expected, "same_float32")

@@ -40,9 +40,10 @@ def test_every_other_kernel_has_a_reason(input_shape, built):
 
 
 def test_the_text_is_a_table():
-    """A head, then one line a kernel, in columns."""
+    """A head, then one line a kernel, in columns; below it the derivatives."""
     explained = keras_gru.GRU(6).explain()
-    head, *rows = str(explained).splitlines()
+    head, *rows, derivatives = str(explained).splitlines()
+    assert derivatives == f"derivatives: {explained.derivatives}"
     assert head.split() == ["kernel", "why"]
     names = [explained.kernel, *explained.refusals]
     assert [row.split()[0] for row in rows] == names
@@ -58,6 +59,7 @@ def test_a_refusal_stands_in_the_table(monkeypatch):
     class Stub:
         def __init__(self, name, reason):
             self.__name__ = f"somewhere.{name}"
+            self.DERIVATIVES = "every one"
             self.refusal = lambda call: reason
 
     stubs = (Stub("never", "the moon is full"), kernels.portable, Stub("later", None))
@@ -83,6 +85,7 @@ def test_the_first_kernel_that_can_is_taken(monkeypatch):
 
     class Fast:
         __name__ = "fast"
+        DERIVATIVES = "every one"
 
         def refusal(self, call):
             return "it has no mask" if call.masked else None

@@ -11,6 +11,7 @@ from tests.cases import CONVENTIONS, KERNELS, Case, numbers
 from tests.passes import BACKEND, build_layer, run_layer, to_numpy
 from tests.tolerances import assert_close
 
+X = np.random.default_rng(0).normal(size=(3, 7, 5)).astype("float32")
 MASK = np.array([[0, 1, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0, 0], [1] * 7], bool)
 
 
@@ -190,3 +191,28 @@ def test_nan_at_a_used_step_is_not_hidden():
     assert np.isnan(outputs[2, 4:]).all()
     assert not np.isnan(outputs[2, :4]).any()
     assert not np.isnan(outputs[:2]).any()
+
+
+@pytest.mark.parametrize("kernel", ["auto", "portable"])
+@pytest.mark.parametrize("form", ["(3, 7, 1)", "(1, 7)", "(1, 7, 1)"])
+def test_forms_that_keras_broadcasts(form, kernel):
+    """One mask for all rows, and a last axis of size 1."""
+    layer = keras_gru.GRU(4, return_sequences=True, kernel=kernel)
+    whole = np.ones((3, 7), bool)
+    whole[:, 2:4] = False
+    if form == "(3, 7, 1)":
+        whole[1, 5:] = False
+    given = whole[..., None] if form.endswith("1)") else whole
+    given = given[:1] if form.startswith("(1") else given
+    assert str(given.shape) == form
+    expected = to_numpy(layer(X, mask=whole))
+    assert_close(to_numpy(layer(X, mask=given)), expected, "exact")
+    x, mask = keras.Input((7, 5)), keras.Input(batch_shape=given.shape, dtype="bool")
+    model = keras.Model([x, mask], layer(x, mask=mask))
+    assert_close(to_numpy(model([X, given])), expected, "same_float32")
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (7,), (1, 1), (3, 7, 2), (2, 7), (3, 1, 7)])
+def test_forms_that_could_mean_two_things_are_refused(shape):
+    with pytest.raises(ValueError, match=r"`mask` has shape"):
+        keras_gru.GRU(4)(X, mask=np.ones(shape, bool))

@@ -175,3 +175,13 @@ def test_a_variant_is_keyword_arguments(name):
 def test_the_variants_cannot_be_changed():
     with pytest.raises(TypeError):
         keras_gru.VARIANTS["keras"] = {}
+
+
+@pytest.mark.parametrize("cls", [keras_gru.GRU, keras_gru.GRUCellV])
+@pytest.mark.parametrize(("value", "meant"), [(0, 1), (None, 2)])
+def test_implementations_of_old_code(cls, value, meant):
+    """The warning stands where the layer is made, in the user's file."""
+    with pytest.warns(UserWarning, match=f"implementation={value}.*={meant}") as seen:
+        layer = cls(4, implementation=value)
+    assert layer.implementation == layer.get_config()["implementation"] == meant
+    assert seen[0].filename == __file__

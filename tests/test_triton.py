@@ -118,10 +118,8 @@ def test_the_hyperbolic_tangent():
 
 def test_it_keeps_no_gates_where_no_gradient_is_asked_for(monkeypatch):
     kept = []
-    forward = function._forward
-    monkeypatch.setattr(
-        function, "_forward", lambda *a, saved: kept.append(saved) or forward(*a, saved)
-    )
+    forward = function.walk
+    monkeypatch.setattr(function, "walk", lambda *a: kept.append(a[-1]) or forward(*a))
     layer = keras_gru.GRU(3, **TRITON)
     x = np.ones((2, 4, 3), "float32")
     layer(x)
@@ -321,7 +319,7 @@ def _without_mask(recurrence, operands, constants=function._constants):
     return constants(recurrence, operands) | {"MASKED": False}
 
 
-def _backward_with(change, backward=function._backward):
+def _backward_with(change, backward=function.walk_back):
     return lambda *arguments: change(*backward(*arguments))
 
 
@@ -333,12 +331,12 @@ FAULTS = {
     "the mask forgotten": (function, "_constants", _without_mask),
     "the gradients of z and r swapped": (
         function,
-        "_backward",
+        "walk_back",
         _backward_with(lambda d, terms: (d, (terms[1], terms[0], *terms[2:]))),
     ),
     "the gradient of the initial state lost": (
         function,
-        "_backward",
+        "walk_back",
         _backward_with(lambda d, terms: (d * 0, terms)),
     ),
     "the last rows left out": (function, "_grid", lambda h0: (1,)),

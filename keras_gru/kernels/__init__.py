@@ -51,17 +51,25 @@ class Explanation:
 
     Attributes:
         kernel: the name of the kernel that runs.
+        derivatives: which it has, and what computes them.
         refusals: for each other kernel, its name and the reason.
     """
 
     kernel: str
+    derivatives: str
     refusals: dict[str, str]
 
     def __str__(self) -> str:
         rows = [(self.kernel, "runs"), *self.refusals.items()]
         width = max(len("kernel"), *(len(name) for name, _ in rows))
         lines = [f"{name:<{width}}  {reason}" for name, reason in rows]
-        return "\n".join([f"{'kernel':<{width}}  why", *lines])
+        return "\n".join(
+            [
+                f"{'kernel':<{width}}  why",
+                *lines,
+                f"derivatives: {self.derivatives}",
+            ]
+        )
 
 
 def choose(call: SequenceCall, requested: str = "auto") -> Kernel:
@@ -98,6 +106,7 @@ def explain(call: SequenceCall, requested: str = "auto") -> Explanation:
     chosen = choose(call, requested)
     return Explanation(
         kernel=name_of(chosen),
+        derivatives=chosen.DERIVATIVES,
         refusals={
             name_of(kernel): _refusal(kernel, call, requested)
             or f"it could run, but {name_of(chosen)} is preferred"

@@ -1,9 +1,10 @@
 """What a kernel is: what it is told, what it gets, what it returns.
 
-A kernel is a module of this folder with two functions:
+A kernel is a module of this folder with two functions and a sentence:
 
     refusal(call) -> str | None       None, or the reason why it cannot run `call`
     run(call, tensors) -> SequenceResult
+    DERIVATIVES                       which derivatives it has, and what computes them
 
 The choice rests on the `SequenceCall` alone, which holds no tensor, so that it
 can be made and explained before anything is computed. The layer, not the
@@ -78,7 +79,8 @@ class SequenceTensors:
         sequences: `(batch, time, features)`. Anything may stand at masked steps, NaN
             included; a kernel that computes with it takes `projection.cleared`.
         initial_state: `(batch, units)`.
-        kernel: `(features, 3 * units)`, gates z, r, n.
+        kernel: `(features, 3 * units)`, gates z, r, n. No kernel gets None here; inside
+            one it stands for sequences that are projected already.
         recurrent_kernel: `(units, 3 * units)`.
         input_bias: `(3 * units,)`, or None without bias.
         recurrent_bias: `(3 * units,)`, or None without bias or `reset_after`.
@@ -89,7 +91,7 @@ class SequenceTensors:
 
     sequences: Tensor
     initial_state: Tensor
-    kernel: Tensor
+    kernel: Tensor | None
     recurrent_kernel: Tensor
     input_bias: Tensor | None
     recurrent_bias: Tensor | None
@@ -117,6 +119,9 @@ class Kernel(Protocol):
 
     @property
     def __name__(self) -> str: ...
+
+    @property
+    def DERIVATIVES(self) -> str: ...
 
     def refusal(self, call: SequenceCall) -> str | None: ...
 

@@ -9,21 +9,17 @@ formula a second time; the tests tie them to the same oracle.
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
-
-import keras
 from keras import ops
 
-from keras_gru.equations import Activation, Tensor
+from keras_gru import autodiff
+from keras_gru.equations import Tensor
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.projection import cleared, project_sequences
 from keras_gru.native import library
+from keras_gru.native.function import ACTIVATIONS, Native, binding
 from keras_gru.native.library import Options
 
-ACTIVATIONS: dict[Activation, str] = {
-    getattr(keras.activations, name): name for name in library.ACTIVATIONS
-}
+DERIVATIVES = autodiff.ONCE
 
 
 def refusal(call: SequenceCall) -> str | None:
@@ -45,7 +41,7 @@ def refusal(call: SequenceCall) -> str | None:
         return "an export must not depend on it"
     if call.compiled:
         return "XLA (jit_compile=True) or torch.compile cannot look into it"
-    environment: str | None = _binding(call.backend).refusal()
+    environment: str | None = binding().refusal()
     return environment
 
 
@@ -60,20 +56,18 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
         go_backwards=call.go_backwards,
         training=call.training,
     )
-    states, final_state = _binding(call.backend).run(
-        options,
+    arrays = (
         sequences,
-        (
-            kernel,
-            input_bias,
-            tensors.initial_state,
-            tensors.recurrent_kernel,
-            tensors.recurrent_bias,
-        ),
-        tensors.mask,
-        call.return_sequences,
+        kernel,
+        input_bias,
+        tensors.initial_state,
+        tensors.recurrent_kernel,
+        tensors.recurrent_bias,
     )
-    return SequenceResult(states, final_state)
+    *states, final_state = binding().differentiable(
+        Native(options, call.return_sequences), arrays, (tensors.mask,)
+    )
+    return SequenceResult(states[0] if states else None, final_state)
 
 
 def _inputs(tensors: SequenceTensors) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -89,8 +83,3 @@ def _inputs(tensors: SequenceTensors) -> tuple[Tensor, Tensor | None, Tensor | N
     for mask in tensors.dropout_masks:
         sequences = sequences * mask[:, None, :]  # (batch, time, features)
     return sequences, tensors.kernel, tensors.input_bias
-
-
-def _binding(backend: str) -> ModuleType:
-    """The module that calls the library from this framework."""
-    return importlib.import_module(f"keras_gru.native.on_{backend}")

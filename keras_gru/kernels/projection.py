@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import keras
 from keras import ops
 
 from keras_gru import backends, equations
@@ -20,20 +21,24 @@ def project_sequences(x: Tensor, tensors: SequenceTensors) -> Tensor:
         tensors: the kernel, the input bias and the dropout masks.
 
     Returns:
-        `(time, batch, 3 * units)`.
+        `(time, batch, 3 * units)`; `x` as it is where there is no kernel, for then it
+        is projected already.
     """
+    if tensors.kernel is None:
+        return x
+    concatenate = backends.current().concatenate
+    weights = tensors.kernel, tensors.input_bias
+    masks = tensors.dropout_masks
+    if keras.backend.backend() != "tensorflow":
+        return equations.project(x, *weights, masks, concatenate)
+    # TensorFlow multiplies three dimensions by two slowly, and differentiates that more
+    # slowly still.
     timesteps, batch, features = ops.shape(x)
     rows = (timesteps * batch, features)
-    gates = equations.project(
-        ops.reshape(x, rows),
-        tensors.kernel,
-        tensors.input_bias,
-        tuple(
-            ops.reshape(ops.broadcast_to(mask, ops.shape(x)), rows)
-            for mask in tensors.dropout_masks
-        ),
-        backends.current().concatenate,
+    masks = tuple(
+        ops.reshape(ops.broadcast_to(mask, ops.shape(x)), rows) for mask in masks
     )
+    gates = equations.project(ops.reshape(x, rows), *weights, masks, concatenate)
     return ops.reshape(gates, (timesteps, batch, tensors.kernel.shape[1]))
 
 

@@ -1,20 +1,22 @@
-"""The recurrence over projected inputs, with its own gradient, for any framework.
+"""The recurrence over projected inputs, for any framework.
 
-A scan kernel brings two loops of its framework, forward and backward, and hands
-them the bodies that stand here; what can be taken before or after the loops as
-one operation is.
+`Recurrence.states` is the plain loop, differentiated by the framework. `Loops` has a
+gradient of its own: a scan kernel brings two loops of its framework, forward and
+backward, around the bodies that stand here; what can be taken before or after the loops
+as one operation is.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from keras import ops
 
-from keras_gru import backends, equations, gradients
+from keras_gru import autodiff, backends, equations, gradients
+from keras_gru.autodiff import Arrays, Tensors
 from keras_gru.equations import Activation, GateValues, Tensor
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.projection import cleared, project_sequences, time_major
@@ -68,6 +70,7 @@ class Recurrence:
 
     @classmethod
     def of(cls, call: SequenceCall) -> Recurrence:
+        """That of a call."""
         return cls(
             reset_after=call.reset_after,
             update_gate=call.update_gate,
@@ -75,6 +78,21 @@ class Recurrence:
             recurrent_activation=call.recurrent_activation,
             recurrent_dropout=call.recurrent_dropout,
         )
+
+    def states(self, operands: Operands, unroll: bool = False) -> Tensor:
+        """The states after each step, `(time, batch, units)`, by the plain loop."""
+        body = self.forward_body(operands)
+
+        def advance(h: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
+            x, *used = inputs
+            return body(h, x, used[0] if used else None)[0]
+
+        framework = backends.current()
+        scan = framework.unrolled_scan if unroll else framework.scan
+        steps: tuple[Tensor, ...] = (operands.x,)
+        if operands.mask is not None:
+            steps += (operands.mask,)
+        return scan(advance, operands.h0, steps)
 
     def forward_body(
         self, operands: Operands
@@ -183,12 +201,74 @@ class Recurrence:
         )
 
 
+Walk = Callable[[Recurrence, Operands, bool], Trace]
+"""(recurrence, operands, whether to save) -> the states, and what was saved."""
+
+WalkBack = Callable[
+    [Recurrence, Operands, Trace, Tensor, Tensor], tuple[Tensor, tuple[Tensor, ...]]
+]
+"""(recurrence, operands, trace, states before each step, gradient of the states) ->
+the gradient of the first state, and what `Recurrence.collect` wants stacked."""
+
+
+@dataclass(frozen=True)
+class Loops:
+    """An `autodiff.Pass`: a framework's two loops around the bodies of a recurrence.
+
+    Its arrays are the first four `Operands`, its constants the mask and the masks of
+    recurrent dropout; its one output is the states, `(time, batch, units)`.
+    """
+
+    recurrence: Recurrence
+    walk: Walk
+    walk_back: WalkBack
+    outputs = 1
+
+    def forward(
+        self, arrays: Arrays, constants: Arrays, save: bool
+    ) -> tuple[Tensors, Tensors]:
+        trace = self.walk(self.recurrence, _operands(arrays, constants), save)
+        saved = trace.values if save else ()
+        return (trace.states,), tuple(gate for gate in saved if gate is not None)
+
+    def backward(
+        self,
+        arrays: Arrays,
+        constants: Arrays,
+        outputs: Tensors,
+        saved: Tensors,
+        cotangents: Arrays,
+        wanted: Sequence[bool],
+    ) -> Arrays:
+        operands = _operands(arrays, constants)
+        (states,), (d_states,) = outputs, cotangents
+        trace = Trace(states, GateValues(*saved, *[None] * (4 - len(saved))))
+        if d_states is None:
+            d_states = ops.zeros_like(states)
+        previous = ops.concatenate([operands.h0[None], states[:-1]], axis=0)
+        d_h0, terms = self.walk_back(
+            self.recurrence, operands, trace, previous, d_states
+        )
+        return self.recurrence.collect(operands, trace, previous, d_h0, terms)
+
+    def reference(self, arrays: Arrays, constants: Arrays) -> Tensors:
+        return (self.recurrence.states(_operands(arrays, constants)),)
+
+
+def _operands(arrays: Arrays, constants: Arrays) -> Operands:
+    x, h0, recurrent_kernel, recurrent_bias = arrays
+    mask, *dropout = constants
+    return Operands(x, h0, recurrent_kernel, recurrent_bias, mask, tuple(dropout))
+
+
 def refusal(call: SequenceCall, backend: str) -> str | None:
     """The reasons that all scans share."""
     if call.backend != backend:
         return f"it runs on {backend}; the backend is {call.backend}"
     if call.unroll:
         return "unroll=True asks for a loop that is written out"
+    if call.exporting:
+        return "an export takes the plain loop, which every exporter can write"
     for name in ("activation", "recurrent_activation"):
         function = getattr(call, name)
         if function not in gradients.DERIVATIVES:
@@ -199,29 +279,40 @@ def refusal(call: SequenceCall, backend: str) -> str | None:
 
 
 def run(
-    states: Callable[[Recurrence, Operands], Tensor],
-    call: SequenceCall,
+    states: Callable[[Operands], Tensor],
     tensors: SequenceTensors,
+    go_backwards: bool,
 ) -> SequenceResult:
-    """Prepares the operands, calls a framework's `states`, restores the layout."""
+    """Prepares the operands, calls `states` on them, restores the layout."""
     tensors = cleared(tensors)
     mask = tensors.mask
     if mask is not None:
-        mask = time_major(mask[:, :, None], call.go_backwards)
+        mask = time_major(mask[:, :, None], go_backwards)
     result = states(
-        Recurrence.of(call),
         Operands(
-            x=project_sequences(
-                time_major(tensors.sequences, call.go_backwards), tensors
-            ),
+            x=project_sequences(time_major(tensors.sequences, go_backwards), tensors),
             h0=tensors.initial_state,
             recurrent_kernel=tensors.recurrent_kernel,
             recurrent_bias=tensors.recurrent_bias,
             mask=mask,
             recurrent_dropout=tensors.recurrent_dropout_masks,
-        ),
+        )
     )  # (time, batch, units)
     return SequenceResult(ops.transpose(result, (1, 0, 2)), result[-1])
+
+
+def run_loops(
+    loops: Loops, call: SequenceCall, tensors: SequenceTensors
+) -> SequenceResult:
+    """The same with the loops, which the framework can differentiate in every way."""
+    differentiable = autodiff.on(call.backend).differentiable
+
+    def states(operands: Operands) -> Tensor:
+        *arrays, mask, dropout = operands
+        (states,) = differentiable(loops, arrays, (mask, *dropout))
+        return states
+
+    return run(states, tensors, call.go_backwards)
 
 
 def _sum_of_products(states: Tensor, terms: Tensor) -> Tensor:

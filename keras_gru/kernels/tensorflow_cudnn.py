@@ -8,6 +8,10 @@ from keras_gru.equations import Tensor
 from keras_gru.kernels import closed
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 
+DERIVATIVES = (
+    "cuDNN has the first in reverse mode only: pass kernel='tensorflow_scan' for others"
+)
+
 
 def refusal(call: SequenceCall) -> str | None:
     """It runs the conventions of cuDNN, with a bias, on a GPU; see `closed`."""

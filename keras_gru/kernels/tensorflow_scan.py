@@ -1,4 +1,5 @@
-"""TensorFlow: two `while_loop`s, forward and backward, as one custom gradient.
+"""TensorFlow: two `while_loop`s, forward and backward, as one function with a
+gradient.
 
 The loops are graphs of their own (`tf.function`), so that eager code runs them
 without a step of Python, and a compiled model (`jit_compile=True`) compiles them
@@ -10,10 +11,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from keras_gru import autodiff
 from keras_gru.equations import GateValues, Tensor
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
-from keras_gru.kernels.recurrence import Operands, Recurrence, Trace
+from keras_gru.kernels.recurrence import Loops, Operands, Recurrence, Trace
+
+DERIVATIVES = autodiff.ONCE
 
 
 def refusal(call: SequenceCall) -> str | None:
@@ -23,26 +27,26 @@ def refusal(call: SequenceCall) -> str | None:
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     """See `contract`."""
-    return recurrence.run(_states, call, tensors)
+    loops = Loops(Recurrence.of(call), _walk, _walk_back)
+    return recurrence.run_loops(loops, call, tensors)
 
 
-def _states(recurrence: Recurrence, operands: Operands) -> Tensor:
-    import tensorflow as tf
+def _walk(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
+    forward, _ = _passes(operands.h0.shape[-1])
+    trace: Trace = forward(recurrence, operands)
+    return trace
 
-    forward, backward = _passes(operands.h0.shape[-1])
-    differentiable = 4 if operands.recurrent_bias is not None else 3
 
-    @tf.custom_gradient
-    def states(*arguments: Tensor) -> Any:
-        here = Operands(*arguments, *operands[differentiable:])
-        trace = forward(recurrence, here)
-
-        def gradient(d_states: Tensor) -> Any:
-            return tuple(backward(recurrence, here, trace, d_states)[:differentiable])
-
-        return trace.states, gradient
-
-    return states(*operands[:differentiable])
+def _walk_back(
+    recurrence: Recurrence,
+    operands: Operands,
+    trace: Trace,
+    previous: Tensor,
+    d_states: Tensor,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    _, backward = _passes(operands.h0.shape[-1])
+    d_h0, terms = backward(recurrence, operands, trace, previous, d_states)
+    return d_h0, tuple(terms)
 
 
 @functools.cache
@@ -100,10 +104,13 @@ def _passes(units: int) -> tuple[Any, Any]:
 
     @tf.function(autograph=False, reduce_retracing=True)
     def backward(
-        recurrence: Recurrence, operands: Operands, trace: Trace, d_states: Tensor
+        recurrence: Recurrence,
+        operands: Operands,
+        trace: Trace,
+        previous: Tensor,
+        d_states: Tensor,
     ) -> Any:
         body = recurrence.backward_body(operands)
-        previous = tf.concat([operands.h0[None], trace.states[:-1]], axis=0)
         count = 4 if recurrence.reset_after else 3
 
         def step(d: Tensor, d_state: Tensor, h: Tensor, *rest: Tensor) -> Any:
@@ -114,9 +121,6 @@ def _passes(units: int) -> tuple[Any, Any]:
         inputs = [d_states, previous, *(v for v in trace.values if v is not None)]
         if operands.mask is not None:
             inputs.append(operands.mask)
-        d_h0, terms = scan(
-            step, tf.zeros_like(operands.h0), inputs, count, reverse=True
-        )
-        return recurrence.collect(operands, trace, previous, d_h0, tuple(terms))
+        return scan(step, tf.zeros_like(operands.h0), inputs, count, reverse=True)
 
     return forward, backward

@@ -7,6 +7,11 @@ from keras_gru.equations import Tensor
 from keras_gru.kernels import closed
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 
+DERIVATIVES = (
+    "every one on a CPU, by torch; on a GPU cuDNN has the first in reverse mode only: "
+    "pass kernel='torch_scan' for others"
+)
+
 
 def refusal(call: SequenceCall) -> str | None:
     """It runs the conventions of cuDNN; see `closed`."""

@@ -14,8 +14,12 @@ import shutil
 
 import keras
 
+from keras_gru import autodiff
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
+from keras_gru.kernels.recurrence import Loops, Recurrence
+
+DERIVATIVES = autodiff.ONCE
 
 MOST_UNITS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
 """dtype -> the most units it takes.
@@ -62,10 +66,11 @@ def refusal(call: SequenceCall) -> str | None:
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
-    """See `contract`. The gradient is first order."""
+    """See `contract`."""
     from keras_gru.triton import function
 
-    return recurrence.run(function.states, call, tensors)
+    loops = Loops(Recurrence.of(call), function.walk, function.walk_back)
+    return recurrence.run_loops(loops, call, tensors)
 
 
 def interpreted() -> bool:

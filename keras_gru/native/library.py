@@ -10,16 +10,13 @@ import ctypes
 import functools
 import os
 import pathlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 INTERFACE_VERSION = 1
 
 DTYPES = {"float32": 0, "float64": 1}
 ACTIVATIONS = {"linear": 0, "tanh": 1, "sigmoid": 2, "relu": 3, "hard_sigmoid": 4}
-NO_SECOND_DERIVATIVE = (
-    "keras_gru's C++ kernel has no second derivative. Build the layer with "
-    "kernel='portable', whose gradient can be differentiated again."
-)
 INSTRUCTIONS = {"best": 0, "portable": 1, "avx2": 2, "avx512": 3}
 
 
@@ -114,6 +111,19 @@ class Options:
             int(self.go_backwards),
             threads,
         ]
+
+    @classmethod
+    def from_integers(cls, integers: Sequence[int]) -> Options:
+        """The same from what `as_integers` gave, but for `training`."""
+        names = list(ACTIVATIONS)
+        reset_after, replaces, activation, recurrent_activation, backwards, _ = integers
+        return cls(
+            reset_after=bool(reset_after),
+            update_gate="replace" if replaces else "keep",
+            activation=names[activation],
+            recurrent_activation=names[recurrent_activation],
+            go_backwards=bool(backwards),
+        )
 
     def problem(
         self, dtype: str, shape: tuple[int, ...], units: int, threads: int

@@ -1,16 +1,18 @@
-"""The C++ GRU inside JAX programs: a custom call of XLA with its own gradient."""
+"""The C++ GRU inside JAX programs: a custom call of XLA."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 from jax import numpy as jnp
 
+from keras_gru.autodiff import Arrays
+from keras_gru.autodiff.on_jax import differentiable as differentiable
 from keras_gru.equations import Tensor
 from keras_gru.native import library
 from keras_gru.native.library import Options
@@ -24,46 +26,59 @@ def refusal() -> str | None:
     return None
 
 
-def run(
+def forward(
     options: Options,
-    sequences: Tensor,
-    weights: tuple[Tensor | None, ...],
+    arrays: Arrays,
     mask: Tensor | None,
     return_states: bool,
-) -> tuple[Tensor | None, Tensor]:
-    """Runs all steps; differentiable once, in reverse, in jit or out of it.
+    save: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Runs all steps; arguments and results are those of `on_torch.forward`.
 
-    Args:
-        options: the convention.
-        sequences: `(batch, time, features)`, or `(batch, time, 3 * units)` where the
-            kernel is None and they are projected already.
-        weights: kernel, input bias, initial state, recurrent kernel and recurrent
-            bias; kernel and biases may be None.
-        mask: `(batch, time)` bool, or None.
-        return_states: whether the states of all steps are wanted.
-
-    Returns:
-        The states `(batch, time, units)` or None, and the final state.
+    What is not wanted has no elements.
     """
-    _register()
-    dtype = sequences.dtype
-    present = (_absent(dtype) if weight is None else weight for weight in weights)
-    used = _absent(bool) if mask is None else mask
-    arrays = Arrays._make([sequences, *present, used])
-    states, final_state = _gru(options, return_states, arrays)
-    return (states if return_states else None), final_state
+    sequences, _, _, initial_state, _, _ = arrays
+    assert sequences is not None
+    assert initial_state is not None
+    batch, timesteps, _ = sequences.shape
+    dtype, units = sequences.dtype, initial_state.shape[1]
+    problem = options.problem(str(dtype), sequences.shape, units, _threads())
+    shapes = [
+        (batch, timesteps, units) if return_states else (0,),
+        (batch, units),
+        (library.saved_size(problem) if save else 0,),
+    ]
+    results = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
+    operands = (*_all(arrays, dtype), _there(mask, bool))
+    states, final_state, saved = _call("gru_xla_forward", results, operands, options)
+    return states, final_state, saved
 
 
-class Arrays(NamedTuple):
-    """The operands of the forward call; without elements: absent."""
-
-    sequences: Tensor
-    kernel: Tensor
-    input_bias: Tensor
-    initial_state: Tensor
-    recurrent_kernel: Tensor
-    recurrent_bias: Tensor
-    mask: Tensor
+def backward(
+    options: Options,
+    arrays: Arrays,
+    mask: Tensor | None,
+    states: Tensor,
+    saved: Tensor,
+    cotangents: Arrays,
+    wanted: Sequence[bool],
+) -> list[Tensor | None]:
+    """The gradients of the wanted arrays; arguments as those of `on_torch.backward`."""
+    dtype = states.dtype
+    sequences, kernel, _, initial_state, recurrent_kernel, _ = _all(arrays, dtype)
+    shapes = [
+        jax.ShapeDtypeStruct(array.shape if want and array is not None else (0,), dtype)
+        for array, want in zip(arrays, wanted, strict=True)
+    ]
+    operands = (
+        *(sequences, kernel, initial_state, recurrent_kernel, _there(mask, bool)),
+        *(states, saved, *_all(cotangents, dtype)),
+    )
+    gradients = _call("gru_xla_backward", shapes, operands, options)
+    return [
+        gradient if want and array is not None else None
+        for gradient, array, want in zip(gradients, arrays, wanted, strict=True)
+    ]
 
 
 @functools.cache
@@ -75,99 +90,17 @@ def _register() -> None:
         jax.ffi.register_ffi_target(name, capsule, platform="cpu")
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _gru(
-    options: Options, return_states: bool, arrays: Arrays
-) -> tuple[Tensor, Tensor]:
-    states, final_state, _ = _forward(options, arrays, return_states, save=False)
-    return states, final_state
-
-
-@jax.tree_util.register_static
-class _Perturbed(tuple[bool, ...]):
-    """Which arrays a gradient is wanted of: part of the program, not of its data."""
-
-
-def _gru_forward(
-    options: Options, return_states: bool, arrays: Arrays
-) -> tuple[tuple[Tensor, Tensor], Any]:
-    # With symbolic zeros each leaf comes with the word whether it is perturbed.
-    perturbed = _Perturbed(array.perturbed for array in arrays[:-1])
-    values = Arrays(*(array.value for array in arrays))
-    states, final_state, saved = _forward(options, values, True, save=True)
-    outputs = states if return_states else _absent(states.dtype), final_state
-    return outputs, (values, states, saved, perturbed)
-
-
-def _gru_backward(
-    options: Options, return_states: bool, residuals: Any, gradients: Any
-) -> tuple[Arrays]:
-    arrays, states, saved, perturbed = residuals
-    dtype = states.dtype
-    incoming = [
-        _absent(dtype)
-        if isinstance(gradient, jax.custom_derivatives.SymbolicZero)
-        else gradient
-        for gradient in gradients
-    ]
-    if not return_states:
-        incoming[0] = _absent(dtype)
-    shapes = [
-        jax.ShapeDtypeStruct(array.shape if wanted else (0,), dtype)
-        for array, wanted in zip(arrays[:-1], perturbed, strict=True)
-    ]
-    operands = (
-        *(arrays.sequences, arrays.kernel, arrays.initial_state),
-        *(arrays.recurrent_kernel, arrays.mask, states, saved, *incoming),
-    )
-    results = _call("gru_xla_backward", shapes, operands, options)
-    given = (
-        result if wanted else None
-        for result, wanted in zip(results, perturbed, strict=True)
-    )
-    return (Arrays._make([*given, None]),)
-
-
-_gru.defvjp(_gru_forward, _gru_backward, symbolic_zeros=True)
-
-
-def _forward(
-    options: Options, arrays: Arrays, return_states: bool, save: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    sequences, initial_state = arrays.sequences, arrays.initial_state
-    batch, timesteps, _ = sequences.shape
-    dtype, units = sequences.dtype, initial_state.shape[1]
-    problem = options.problem(str(dtype), sequences.shape, units, _threads())
-    shapes = [
-        (batch, timesteps, units) if return_states else (0,),
-        (batch, units),
-        (library.saved_size(problem) if save else 0,),
-    ]
-    results = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
-    states, final_state, saved = _call("gru_xla_forward", results, arrays, options)
-    return states, final_state, saved
-
-
 def _call(
     target: str,
     shapes: Sequence[jax.ShapeDtypeStruct],
     operands: Sequence[Tensor],
     options: Options,
 ) -> list[Tensor]:
-    """The custom call, which tells what to do where JAX would differentiate it."""
-    attribute = np.asarray(options.as_integers(_threads()), np.int64)
-
-    @jax.custom_jvp
-    def call(*operands: Tensor) -> list[Tensor]:
-        custom_call = jax.ffi.ffi_call(target, shapes, vmap_method="sequential")
-        results: list[Tensor] = custom_call(*operands, options=attribute)
-        return results
-
-    @call.defjvp
-    def _(primals: Any, tangents: Any) -> None:
-        raise NotImplementedError(library.NO_SECOND_DERIVATIVE)
-
-    results: list[Tensor] = call(*operands)
+    _register()
+    custom_call = jax.ffi.ffi_call(target, shapes, vmap_method="sequential")
+    results: list[Tensor] = custom_call(
+        *operands, options=np.asarray(options.as_integers(_threads()), np.int64)
+    )
     return results
 
 
@@ -176,5 +109,10 @@ def _threads() -> int:
     return library.available_processors()
 
 
-def _absent(dtype: Any) -> Tensor:
-    return jnp.zeros((0,), dtype)
+def _all(arrays: Arrays, dtype: Any) -> list[Tensor]:
+    return [_there(array, dtype) for array in arrays]
+
+
+def _there(array: Tensor | None, dtype: Any) -> Tensor:
+    """The array, or one without elements, which stands for None."""
+    return jnp.zeros((0,), dtype) if array is None else array

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from keras_gru.autodiff import Arrays, Tensors, on_tensorflow
 from keras_gru.equations import Tensor
 from keras_gru.native import library
+from keras_gru.native.function import Native
 from keras_gru.native.library import Options
 
 LIBRARY = "libkeras_gru_tensorflow.so"
@@ -24,53 +27,81 @@ def refusal() -> str | None:
     return None
 
 
-def run(
+def differentiable(function: Native, arrays: Arrays, constants: Arrays) -> Tensors:
+    """The outputs of the kernel.
+
+    The gradient is registered with the operation and not made by
+    `autodiff.on_tensorflow.differentiable`, which would not learn which inputs
+    TensorFlow wants no gradient of: that of the first layer's sequences is a large
+    product for nothing.
+    """
+    # Without `training` nothing is saved, and the forward pass runs a second time if a
+    # gradient is taken after all.
+    outputs, _ = function.forward(arrays, constants, save=function.options.training)
+    return outputs
+
+
+def forward(
     options: Options,
-    sequences: Tensor,
-    weights: tuple[Tensor | None, ...],
+    arrays: Arrays,
     mask: Tensor | None,
     return_states: bool,
-) -> tuple[Tensor | None, Tensor]:
-    """Runs all steps; differentiable once, eagerly and in graphs.
+    save: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Runs all steps; arguments and results are those of `on_torch.forward`.
 
-    Args:
-        options: the convention. As many threads work as TensorFlow is set to use.
-            Without `training` the forward pass keeps nothing, and runs a second
-            time if a gradient is taken after all.
-        sequences: `(batch, time, features)`, or `(batch, time, 3 * units)` where the
-            kernel is None and they are projected already.
-        weights: kernel, input bias, initial state, recurrent kernel and recurrent
-            bias; kernel and biases may be None.
-        mask: `(batch, time)` bool, or None.
-        return_states: whether the states of all steps are wanted.
-
-    Returns:
-        The states `(batch, time, units)` or None, and the final state.
+    What is not wanted has no elements. As many threads work as TensorFlow is set to
+    use.
     """
-    absent = tf.zeros((0,), sequences.dtype)
-    kernel, input_bias, initial_state, recurrent_kernel, recurrent_bias = (
-        absent if weight is None else weight for weight in weights
-    )
     operations, reason = _operations()
     if operations is None:
         raise RuntimeError(reason)
-    states, final_state, _ = operations.keras_gru_forward(
-        sequences=sequences,
-        kernel=kernel,
-        input_bias=input_bias,
-        initial_state=initial_state,
-        recurrent_kernel=recurrent_kernel,
-        recurrent_bias=recurrent_bias,
-        mask=tf.zeros((0,), tf.bool) if mask is None else mask,
+    sequences, _, _, initial_state, _, _ = arrays
+    assert sequences is not None
+    assert initial_state is not None
+    states, final_state, saved = operations.keras_gru_forward(
+        *_all(arrays, sequences.dtype),
+        _there(mask, tf.bool),
         options=options.as_integers(_threads()),
-        wanted=[return_states or options.training, True, options.training],
+        wanted=[return_states, True, save],
     )
     batch, timesteps, _ = sequences.shape
     units = initial_state.shape[1]
-    final_state = tf.ensure_shape(final_state, (batch, units))
-    if not return_states:
-        return None, final_state
-    return tf.ensure_shape(states, (batch, timesteps, units)), final_state
+    if return_states:
+        states.set_shape((batch, timesteps, units))
+    final_state.set_shape((batch, units))
+    return states, final_state, saved
+
+
+def backward(
+    options: Options,
+    arrays: Arrays,
+    mask: Tensor | None,
+    states: Tensor,
+    saved: Tensor,
+    cotangents: Arrays,
+    wanted: Sequence[bool],
+) -> list[Tensor | None]:
+    """The gradients of the wanted arrays; arguments as those of `on_torch.backward`."""
+    operations, _ = _operations()
+    dtype = states.dtype
+    sequences, kernel, _, initial_state, recurrent_kernel, _ = _all(arrays, dtype)
+    needed = [
+        want and array is not None for array, want in zip(arrays, wanted, strict=True)
+    ]
+    gradients = operations.keras_gru_backward(
+        *(sequences, kernel, initial_state, recurrent_kernel, _there(mask, tf.bool)),
+        *(states, saved, *_all(cotangents, dtype)),
+        options=options.as_integers(_threads()),
+        wanted=needed,
+    )
+    for gradient, array, need in zip(gradients, arrays, needed, strict=True):
+        if array is not None and need:
+            gradient.set_shape(array.shape)
+    return [
+        gradient if need else None
+        for gradient, need in zip(gradients, needed, strict=True)
+    ]
 
 
 @functools.cache
@@ -90,7 +121,6 @@ def _operations() -> tuple[Any, str | None]:
     if error := describe().decode():
         return None, f"TensorFlow does not take the operations: {error}"
     tf.RegisterGradient("KerasGruForward")(_gradient)
-    tf.RegisterGradient("KerasGruBackward")(_second_gradient)
     return operations, None
 
 
@@ -107,48 +137,35 @@ def _gradient(
     _: Any,
 ) -> list[Tensor | None]:
     """The gradient of `KerasGruForward`, by its inputs."""
-    operations, _ = _operations()
-    inputs = list(operation.inputs)
-    sequences, kernel, _, initial_state, recurrent_kernel, _, mask = inputs
-    options = operation.get_attr("options")
-    wanted = operation.get_attr("wanted")
-    states, _, saved = operation.outputs
-    if not wanted[2]:
-        states, _, saved = operations.keras_gru_forward(
-            *inputs, options=options, wanted=[True, True, True]
-        )
-    arrays = inputs[:-1]
+    *arrays, mask = (None if i.shape == (0,) else i for i in operation.inputs)
+    options = Options.from_integers(operation.get_attr("options"))
+    had_states, _, had_saved = operation.get_attr("wanted")
+    function = Native(options, return_states=True)
+    states, final_state, saved = operation.outputs
+    if not had_saved:
+        (states, final_state), (saved,) = function.forward(arrays, (mask,), save=True)
     skipped = getattr(operation, "skip_input_indices", None) or ()
-    needed = [
-        index not in skipped and array.shape != (0,)
-        for index, array in enumerate(arrays)
+    wanted = [
+        array is not None and index not in skipped for index, array in enumerate(arrays)
     ]
-    absent = tf.zeros((0,), sequences.dtype)
-    if states_gradient is None or not wanted[0]:
-        states_gradient = absent
-    if final_gradient is None:
-        final_gradient = absent
-    gradients = operations.keras_gru_backward(
-        sequences,
-        kernel,
-        initial_state,
-        recurrent_kernel,
-        mask,
-        states,
-        saved,
-        states_gradient,
-        final_gradient,
-        options=options,
-        wanted=needed,
+    gradients = iter(
+        on_tensorflow.gradients(
+            function,
+            arrays,
+            (mask,),
+            (states, final_state),
+            (saved,),
+            (states_gradient if had_states else None, final_gradient),
+            wanted,
+        )
     )
-    return [
-        *(
-            tf.ensure_shape(gradient, array.shape) if need else None
-            for gradient, array, need in zip(gradients, arrays, needed, strict=True)
-        ),
-        None,
-    ]
+    return [*(next(gradients) if want else None for want in wanted), None]
 
 
-def _second_gradient(operation: Any, *gradients: Tensor | None) -> None:
-    raise NotImplementedError(library.NO_SECOND_DERIVATIVE)
+def _all(arrays: Arrays, dtype: Any) -> list[Tensor]:
+    return [_there(array, dtype) for array in arrays]
+
+
+def _there(array: Tensor | None, dtype: Any) -> Tensor:
+    """The array, or one without elements, which stands for None."""
+    return tf.zeros((0,), dtype) if array is None else array

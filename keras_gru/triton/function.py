@@ -1,4 +1,4 @@
-"""The Triton programs as one function of torch with its own gradient.
+"""The Triton programs as the two loops of a recurrence.
 
 Autograd sees one node; the gradients of the weights are one product each, taken after
 the loop (`Recurrence.collect`), as with the scans.
@@ -9,59 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from keras_gru.equations import GateValues, Tensor
 from keras_gru.kernels.recurrence import Operands, Recurrence, Trace
 from keras_gru.triton import programs
 
 
-def states(recurrence: Recurrence, operands: Operands) -> Tensor:
-    """The state after each step, `(time, batch, units)`."""
-    arrays = operands[:5]  # but for the recurrent dropout, which there is none of
-    if torch.is_grad_enabled() and any(
-        array is not None and array.requires_grad for array in arrays
-    ):
-        return _States.apply(recurrence, *arrays)
-    return _forward(recurrence, operands, saved=False).states
-
-
-class _States(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        recurrence: Recurrence,
-        x: Tensor,
-        h0: Tensor,
-        kernel: Tensor,
-        bias: Tensor | None,
-        mask: Tensor | None,
-    ) -> Tensor:
-        operands = Operands(x, h0, kernel, bias, mask, ())
-        trace = _forward(recurrence, operands, saved=True)
-        ctx.recurrence = recurrence
-        ctx.save_for_backward(*operands[:5], trace.states, *trace.values)
-        return trace.states
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_states: Tensor) -> Any:
-        x, h0, kernel, bias, mask, states, *values = ctx.saved_tensors
-        operands = Operands(x, h0, kernel, bias, mask, ())
-        trace = Trace(states, GateValues(*values))
-        previous = torch.cat([operands.h0[None], states[:-1]])
-        d_h0, terms = _backward(ctx.recurrence, operands, trace, previous, d_states)
-        gradients = ctx.recurrence.collect(operands, trace, previous, d_h0, terms)
-        return (None, *gradients, None)
-
-
-def _forward(recurrence: Recurrence, operands: Operands, saved: bool) -> Trace:
+def walk(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
+    """The states after each step, and the gates where they are to be saved."""
     x, h0, kernel, bias, mask, _ = operands
     timesteps, batch, _ = x.shape
     units = h0.shape[1]
     states = h0.new_empty(timesteps, batch, units)
     z, r, n, last = (
-        h0.new_empty(timesteps if saved else 1, batch, units) for _ in range(4)
+        h0.new_empty(timesteps if save else 1, batch, units) for _ in range(4)
     )
     after = recurrence.reset_after
     with torch.cuda.device_of(h0):
@@ -79,13 +40,13 @@ def _forward(recurrence: Recurrence, operands: Operands, saved: bool) -> Trace:
             batch,
             RESET_AFTER=after,
             BIASED=bias is not None,
-            SAVED=saved,
+            SAVED=save,
             **_constants(recurrence, operands),
         )
     return Trace(states, GateValues(z, r, n, last if after else None))
 
 
-def _backward(
+def walk_back(
     recurrence: Recurrence,
     operands: Operands,
     trace: Trace,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_gru.native import library
+from keras_gru.native.function import Native, binding
 from tests import oracle
 
 needs_library = pytest.mark.skipif(
@@ -27,6 +28,17 @@ def instructions():
     """Every instruction set that this processor has."""
     names = list(library.INSTRUCTIONS)[1:]
     return names[: names.index(library.best_instructions()) + 1]
+
+
+def run(options, arrays, mask, return_states):
+    """The kernel, differentiable, from the framework that Keras runs on.
+
+    Returns the states `(batch, time, units)` or None, and the final state.
+    """
+    *states, final_state = binding().differentiable(
+        Native(options, return_states), arrays, (mask,)
+    )
+    return (states[0] if states else None), final_state
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.native.arrays import draw, expected, needs_library
+from tests.native.arrays import draw, expected, needs_library, run
 from tests.passes import BACKEND, float64_allowed
 from tests.tolerances import assert_close
 
@@ -29,7 +29,7 @@ def _float64():
 
 
 def loss(options, numbers, *arrays):
-    states, final_state = on_jax.run(options, arrays[0], arrays[1:], numbers.mask, True)
+    states, final_state = run(options, arrays, numbers.mask, True)
     value = jnp.sum(states * numbers.states_gradient)
     return value + jnp.sum(final_state * numbers.final_gradient), (states, final_state)
 
@@ -77,9 +77,7 @@ def test_only_the_final_state():
     numbers.states_gradient[:] = 0.0
 
     def function(*arrays):
-        states, final_state = on_jax.run(
-            OPTIONS, arrays[0], arrays[1:], numbers.mask, False
-        )
+        states, final_state = run(OPTIONS, arrays, numbers.mask, False)
         assert states is None
         return jnp.sum(final_state * numbers.final_gradient)
 
@@ -94,27 +92,11 @@ def test_vmap():
     arrays = [
         jnp.stack(pair) for pair in zip(*(n.arrays for n in numbers), strict=True)
     ]
-    states, _ = jax.vmap(
-        lambda x, *weights: on_jax.run(OPTIONS, x, weights, None, True)
-    )(*arrays)
+    states, _ = jax.vmap(lambda x, *weights: run(OPTIONS, (x, *weights), None, True))(
+        *arrays
+    )
     for one, single in zip(states, numbers, strict=True):
         assert_close(one, expected(single, reset_after=True)[0], "float64")
-
-
-def test_no_second_derivative():
-    numbers = draw((3, 5, 4, 6))
-
-    def gradient(kernel):
-        arrays = [*numbers.arrays]
-        arrays[1] = kernel
-        return jnp.sum(
-            jax.grad(lambda k: loss(OPTIONS, numbers, arrays[0], k, *arrays[2:])[0])(
-                kernel
-            )
-        )
-
-    with pytest.raises(NotImplementedError, match="no second derivative"):
-        jax.grad(gradient)(numbers.kernel)
 
 
 def test_wrong_shapes_are_told():
@@ -123,7 +105,7 @@ def test_wrong_shapes_are_told():
     arrays = [*numbers.arrays]
     arrays[1] = arrays[1][:, :-1]
     with pytest.raises(Exception, match="the kernel must be"):
-        np.asarray(on_jax.run(OPTIONS, arrays[0], arrays[1:], None, True)[1])
+        np.asarray(run(OPTIONS, arrays, None, True)[1])
 
 
 def test_refusal_on_an_accelerator(monkeypatch):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_gru import GRU
-from tests.native.arrays import draw, expected, needs_library
+from tests.native.arrays import draw, expected, needs_library, run
 from tests.passes import BACKEND, spy_on_kernels
 from tests.tolerances import assert_close
 
@@ -25,9 +25,7 @@ pytestmark = needs_library
 def results(options, numbers, arrays, mask):
     with tf.GradientTape() as tape:
         tape.watch(arrays)
-        states, final_state = on_tensorflow.run(
-            options, arrays[0], tuple(arrays[1:]), mask, True
-        )
+        states, final_state = run(options, arrays, mask, True)
         value = tf.reduce_sum(states * numbers.states_gradient)
         value += tf.reduce_sum(final_state * numbers.final_gradient)
     return [states, final_state, *tape.gradient(value, arrays)]
@@ -76,7 +74,7 @@ def test_sizes_that_are_not_known():
             tape.watch([x, state])
             weights = [tf.constant(known[i]) for i in (1, 2)]
             weights += [state, *(tf.constant(known[i]) for i in (4, 5))]
-            states, _ = on_tensorflow.run(options, x, tuple(weights), None, True)
+            states, _ = run(options, (x, *weights), None, True)
             assert states.shape.as_list() == [None, None, 6]
             value = tf.reduce_sum(states)
         return states, *tape.gradient(value, [x, state])
@@ -94,27 +92,12 @@ def test_sizes_that_are_not_known():
             assert_close(a.numpy(), b, "float64")
 
 
-def test_no_second_derivative():
-    options = Options(True, "keep", "tanh", "sigmoid", False, True)
-    arrays = [tf.constant(a) for a in draw((3, 5, 4, 6)).arrays]
-    with tf.GradientTape() as outer:
-        outer.watch(arrays)
-        with tf.GradientTape() as inner:
-            inner.watch(arrays)
-            _, final_state = on_tensorflow.run(
-                options, arrays[0], tuple(arrays[1:]), None, False
-            )
-        gradient = inner.gradient(final_state, arrays[1])
-    with pytest.raises(NotImplementedError, match="no second derivative"):
-        outer.gradient(gradient, arrays[1])
-
-
 def test_wrong_shapes_are_told():
     options = Options(True, "keep", "tanh", "sigmoid", False)
     arrays = [tf.constant(a) for a in draw((3, 5, 4, 6)).arrays]
     arrays[1] = arrays[1][:, :-1]
     with pytest.raises(tf.errors.InvalidArgumentError, match="do not fit"):
-        on_tensorflow.run(options, arrays[0], tuple(arrays[1:]), None, True)
+        run(options, arrays, None, True)
 
 
 def test_threads_follow_tensorflow(monkeypatch):

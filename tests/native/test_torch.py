@@ -7,7 +7,7 @@ import pytest
 
 from keras_gru import GRU, kernels
 from keras_gru.kernels import native_cpu
-from tests.native.arrays import draw, expected, needs_library
+from tests.native.arrays import draw, expected, needs_library, run
 from tests.passes import BACKEND, spy_on_kernels
 from tests.tolerances import assert_close
 
@@ -38,7 +38,7 @@ def test_gradcheck(reset_after, update_gate):
     mask = torch.tensor(numbers.mask)
 
     def function(x, *weights):
-        return on_torch.run(options, x, weights, mask, True)
+        return run(options, (x, *weights), mask, True)
 
     assert torch.autograd.gradcheck(function, tensors(numbers))
 
@@ -56,7 +56,7 @@ def test_tensors_that_are_not_contiguous():
     mask = torch.tensor(numbers.mask).mT.contiguous().mT
     assert not x.is_contiguous()
     assert not mask.is_contiguous()
-    states, final_state = on_torch.run(OPTIONS, x, tuple(weights), mask, True)
+    states, final_state = run(OPTIONS, (x, *weights), mask, True)
     incoming = torch.tensor(numbers.states_gradient).mT.contiguous().mT
     gradients = torch.autograd.grad(
         [states, final_state], dense, [incoming, torch.tensor(numbers.final_gradient)]
@@ -70,40 +70,29 @@ def test_an_expanded_gradient():
     numbers.states_gradient = np.ones_like(numbers.states_gradient)
     numbers.final_gradient = np.zeros_like(numbers.final_gradient)
     arrays = tensors(numbers)
-    states, _ = on_torch.run(OPTIONS, arrays[0], tuple(arrays[1:]), None, True)
+    states, _ = run(OPTIONS, arrays, None, True)
     # The gradient of a sum is one number, expanded.
     gradients = torch.autograd.grad(states.sum(), arrays)
     for a, b in zip(gradients, expected(numbers, reset_after=True)[2:], strict=True):
         assert_close(a.numpy(), b, "float64")
 
 
-def test_no_second_derivative():
-    numbers = draw((3, 5, 4, 6))
-    arrays = tensors(numbers)
-    _, final_state = on_torch.run(OPTIONS, arrays[0], tuple(arrays[1:]), None, False)
-    (gradient,) = torch.autograd.grad(final_state.sum(), arrays[1], create_graph=True)
-    with pytest.raises(NotImplementedError, match="no second derivative"):
-        gradient.sum().backward()
-
-
 def test_inference_saves_nothing():
     numbers = draw((3, 5, 4, 6))
     arrays = tensors(numbers)
     with torch.no_grad():
-        states, final_state = on_torch.run(
-            OPTIONS, arrays[0], tuple(arrays[1:]), None, False
-        )
+        states, final_state = run(OPTIONS, arrays, None, False)
     assert states is None
     assert final_state.grad_fn is None
     fixed = tensors(numbers, requires_grad=False)
-    states, _ = on_torch.run(OPTIONS, fixed[0], tuple(fixed[1:]), None, True)
+    states, _ = run(OPTIONS, fixed, None, True)
     assert states.grad_fn is None
 
 
 def test_backward_twice_through_a_graph_that_is_kept():
     numbers = draw((3, 5, 4, 6))
     arrays = tensors(numbers)
-    states, _ = on_torch.run(OPTIONS, arrays[0], tuple(arrays[1:]), None, True)
+    states, _ = run(OPTIONS, arrays, None, True)
     first = torch.autograd.grad(states.sum(), arrays, retain_graph=True)
     second = torch.autograd.grad(states.sum(), arrays)
     for a, b in zip(first, second, strict=True):
@@ -120,7 +109,7 @@ def test_threads_follow_torch(monkeypatch):
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            on_torch.run(OPTIONS, arrays[0], tuple(arrays[1:]), None, True)
+            run(OPTIONS, arrays, None, True)
     finally:
         torch.set_num_threads(before)
     assert seen == [1, 2]
