@@ -25,6 +25,7 @@ model = keras.Sequential(
         keras.layers.Dense(1, activation="sigmoid"),
     ]
 )
-model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", ["accuracy"])
+adam = keras.optimizers.Adam(0.01)
+model.compile(adam, "binary_crossentropy", metrics=["accuracy"])
 model.fit(pairs, labels, epochs=3, validation_split=0.1, verbose=2)
 print(model.layers[0].explain((None, 20, 2), training=True))

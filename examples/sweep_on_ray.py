@@ -1,7 +1,10 @@
 """The language model's search space on Ray Tune: the same, with two workers.
 
-``pip install -e ".[ray,tune,zoo]"``, then ``python examples/sweep_on_ray.py``. Any
-`keras_tuner.HyperModel`, or a function ``build(hp)``, takes the program's place.
+    python examples/sweep_on_ray.py [FOLDER]
+
+Needs `pip install -e ".[ray,zoo]"`. Any `keras_tuner.HyperModel`, or a function
+`build(hp)`, takes the program's place. Writes FOLDER, sweeps/ray by default. With the
+environment variable KERAS_GRU_EXAMPLE=quick: one trial, on the text of this file.
 """
 
 from __future__ import annotations
@@ -17,14 +20,16 @@ from keras_gru.tuning import on_ray
 from zoo.sweep_model import ProgramModel
 
 OUT = sys.argv[1] if len(sys.argv) > 1 else "sweeps/ray"
-settings = {"dataset": "stdlib", "backend": os.environ["KERAS_BACKEND"]}
+QUICK = os.environ.get("KERAS_GRU_EXAMPLE") == "quick"
+data = {"dataset": None, "text": __file__} if QUICK else {"dataset": "stdlib"}
+settings = {**data, "backend": os.environ["KERAS_BACKEND"]}
 
 if __name__ == "__main__":
     results = on_ray.run(
         ProgramModel("language_model", settings, size="tiny"),
         objective=keras_tuner.Objective("nats", "min"),
         out=OUT,
-        trials=8,
+        trials=1 if QUICK else 8,
         workers=2,
         epochs=1,
     )

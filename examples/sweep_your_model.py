@@ -1,12 +1,19 @@
 """Sweep a model of your own: width, convention and rates of a GRU.
 
-pip install "keras_gru[tune]" && python examples/sweep_your_model.py
+    python examples/sweep_your_model.py
+
+Needs `pip install -e ".[tune]"`. Writes the folder sweep-your-model. With the
+environment variable KERAS_GRU_EXAMPLE=quick: two trials of one epoch.
 """
+
+import os
 
 import keras
 import numpy as np
 
 from keras_gru import tuning
+
+QUICK = os.environ.get("KERAS_GRU_EXAMPLE") == "quick"
 
 # Which of two noisy waves has the higher pitch? (batch, time, features) -> (batch, 1)
 rng = np.random.default_rng(0)
@@ -31,10 +38,11 @@ def build(hp):
 if __name__ == "__main__":
     found = tuning.run(
         build,
-        fit={"x": x, "y": y, "validation_split": 0.25, "epochs": 5, "verbose": 0},
+        fit={"x": x, "y": y, "validation_split": 0.25, "verbose": 0},
         objective="val_accuracy",
-        trials=6,
+        epochs=1 if QUICK else 5,
+        trials=2 if QUICK else 6,
         out="sweep-your-model",
     )
     print(found.best.metric, found.best.hyperparameters)
-    print(found.model().summary())
+    found.model().summary()

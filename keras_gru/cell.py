@@ -255,6 +255,16 @@ class GRUCellV(keras.layers.GRUCell):
 
         return draw(inputs, self.dropout), draw(state, self.recurrent_dropout)
 
+    def _create_dropout_mask(self, like: Tensor, rate: float) -> Any:
+        """Keras' masks, also where all is dropped.
+
+        Keras before 3.14 hands that rate to TensorFlow, which refuses it.
+        """
+        if rate < 1:
+            return super()._create_dropout_mask(like, rate)
+        ones = super()._create_dropout_mask(like, 0.0)
+        return keras.tree.map_structure(ops.zeros_like, ones)
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),

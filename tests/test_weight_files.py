@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import runpy
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -86,3 +90,88 @@ def test_a_file_of_another_form_is_refused(tmp_path):
     other = _model(keras_gru.GRU, reset_after=False)
     with pytest.raises(ValueError, match="shape"):
         other.load_weights(tmp_path / "model.weights.h5")
+
+
+LOAD = """
+import sys
+import keras
+
+for when in ("before", "after"):
+    for path in sys.argv[1:]:
+        try:
+            model = keras.models.load_model(path)
+            print(when, [type(layer).__module__ for layer in model.layers])
+        except (TypeError, ValueError) as error:
+            print(when, str(error).replace(chr(10), " "))
+    import keras_gru
+"""
+
+
+def test_a_model_is_loaded_once_keras_gru_was_imported(tmp_path):
+    files = [tmp_path / "model.keras", tmp_path / "model.h5"]
+    for file in files:
+        keras.Sequential([keras.Input((7, 5)), keras_gru.GRU(4)]).save(file)
+    said = subprocess.run(
+        [sys.executable, "-c", LOAD, *files], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    before = [line for line in said if line.startswith("before")]
+    assert "Could not locate class 'GRU'" in before[0]
+    assert "Unknown layer: 'keras_gru>GRU'" in before[1]
+    after = [line for line in said if line.startswith("after")]
+    assert after == ["after ['keras_gru.layer']"] * 2
+
+
+def _grus(layer):
+    """Every GRU in a model, also in models and wrappers inside."""
+    if isinstance(layer, keras.Model):
+        return [gru for inner in layer.layers for gru in _grus(inner)]
+    if isinstance(layer, keras.layers.Bidirectional):
+        return [layer.forward_layer, layer.backward_layer]
+    return [layer] if isinstance(layer, tuple(GRUS.values())) else []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "replaced"),
+    # Keras finds its own layers in a .keras file by their module.
+    [(".keras", [False] * 4), (".h5", [True, False, False, True])],
+)
+def test_custom_objects_replace_no_layer_in_a_file(suffix, replaced, tmp_path):
+    """Keras 3.15 says nothing of it; the README does."""
+    path = tmp_path / f"model{suffix}"
+    _model(keras.layers.GRU).save(path)
+    loaded = keras.models.load_model(path, custom_objects={"GRU": keras_gru.GRU})
+    assert [type(gru) is keras_gru.GRU for gru in _grus(loaded)] == replaced
+
+
+@pytest.fixture(scope="module")
+def ours():
+    """The function of the example that puts our layer in the place of Keras'."""
+    example = Path(__file__).parents[1] / "examples/keras_model_with_our_layer.py"
+    return runpy.run_path(str(example))["ours"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"activation": "relu", "recurrent_activation": "hard_sigmoid"},
+        {"reset_after": False, "stateful": True},
+        {"return_sequences": True, "go_backwards": True},
+    ],
+    ids=str,
+)
+def test_a_copy_with_our_layer(ours, options, tmp_path):
+    """Of a file of Keras': computed with our layer, saved and loaded with it."""
+    _model(keras.layers.GRU, **options).save(tmp_path / "theirs.keras")
+    theirs = keras.models.load_model(tmp_path / "theirs.keras")
+    _randomize(theirs, seed=1)
+    model = keras.models.clone_model(theirs, clone_function=ours, recursive=True)
+    model.set_weights(theirs.get_weights())
+    assert [type(gru) for gru in _grus(model)] == [keras_gru.GRU] * 4
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for layer in theirs.layers + model.layers + loaded.layers:
+        if getattr(layer, "stateful", False):
+            layer.reset_state()
+    expected = to_numpy(theirs(X))
+    assert_close(to_numpy(model(X)), expected, "same_float32")
+    assert_close(to_numpy(loaded(X)), expected, "same_float32")

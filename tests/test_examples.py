@@ -1,0 +1,94 @@
+"""Every example and every Python block of the documents runs as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "*/README.md", "*/*/README.md")
+    for path in ROOT.glob(pattern)
+)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"python -m ((?:zoo|benchmarks|keras_gru)\b[^#<|&\n]*)")
+
+
+def _blocks(*languages: str) -> dict[str, str]:
+    """FILE:LINE -> content of the blocks in one of these languages."""
+    found = {}
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        for block in BLOCK.finditer(text):
+            if block[1] in languages:
+                line = text.count("\n", 0, block.start()) + 1
+                found[f"{path.relative_to(ROOT)}:{line}"] = block[2]
+    return found
+
+
+PYTHON = _blocks("python")
+COMMANDS = sorted(
+    {
+        command.strip()
+        for text in _blocks("", "bash").values()
+        for command in COMMAND.findall(text)
+    }
+)
+
+
+def _run(folder: Path, *arguments: object) -> str:
+    """Run Python in a process of its own and in `folder`; what it printed."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "KERAS_GRU_EXAMPLE": "quick",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_runs(path: Path, tmp_path: Path) -> None:
+    _run(tmp_path, path)
+
+
+@pytest.mark.parametrize("at", PYTHON)
+def test_a_block_runs(at: str, tmp_path: Path) -> None:
+    script = tmp_path / "block.py"
+    quick = re.sub(r"\btrials=\d+", "trials=2", PYTHON[at])  # a sweep takes minutes
+    script.write_text(quick, encoding="utf-8")
+    _run(tmp_path, script)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_has_the_options_it_is_given(command: str, tmp_path: Path) -> None:
+    words = shlex.split(command)
+    options = [word for word in words if word.startswith("--")]
+    before = words[: words.index(options[0])] if options else words
+    told = _run(tmp_path, "-m", *before, "--help")
+    for option in options:
+        assert re.search(rf"{option}\b", told), f"{option} is not among\n{told}"
+
+
+def test_there_are_some() -> None:
+    """A glob that finds nothing must not pass."""
+    assert len(EXAMPLES) >= 4
+    assert {at.split(":")[0] for at in PYTHON} >= {"README.md"}
+    assert len(COMMANDS) >= 15
