@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,24 @@ def test_help_and_list_do_not_wait_for_keras(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("level", [None, "3"])
+def test_a_start_is_quiet(trained: Path, level: str | None) -> None:
+    """TensorFlow's notes come from C++, some before its level counts."""
+    environment = {**os.environ}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    if level is not None:
+        environment["TF_CPP_MIN_LOG_LEVEL"] = level
+    command = ("evaluate", "language_model", str(trained), "--json")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.zoo.tiny_zoo", *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
 
 
 def test_a_training_leaves_a_whole_run_folder(trained: Path) -> None:
