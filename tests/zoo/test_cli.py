@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import keras_gru
 from tests.zoo.conftest import Zoo, table
 from tests.zoo.tiny_zoo import TINY
 from zoo import runs
@@ -21,6 +22,7 @@ from zoo.backend import BACKENDS, chosen
 from zoo.language_model import data
 from zoo.language_model.config import SIZES
 from zoo.language_model.train import PROGRAM
+from zoo.programs import PROGRAMS
 
 
 def test_list_shows_programs_sizes_and_datasets(zoo: Zoo) -> None:
@@ -40,6 +42,13 @@ def test_help_and_list_do_not_wait_for_keras(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_names_the_variants(zoo: Zoo, program: str) -> None:
+    outcome = zoo("train", program, "--help")
+    assert outcome.code == 0
+    assert ", ".join(keras_gru.VARIANTS) in " ".join(outcome.out.split())
 
 
 @pytest.mark.parametrize("level", [None, "3"])
