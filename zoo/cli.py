@@ -9,6 +9,7 @@ import click
 
 from zoo.backend import chosen
 from zoo.errors import ZooError, one_line
+from zoo.files import FULL, why
 from zoo.options import backend_option, run_argument
 from zoo.programs import PROGRAMS, command
 from zoo.sweep import sweep
@@ -141,7 +142,9 @@ def run(arguments: list[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped; a training goes on with --resume", 130)
     except OSError as error:  # a full disk, a folder that lost its rights
-        return _fail(f"{type(error).__name__}: {error}", 2)
+        full = "; make room, and a training goes on with --resume"
+        advice = full if error.errno in FULL else ""
+        return _fail(f"{type(error).__name__}: {why(error)}{advice}", 2)
     return result if isinstance(result, int) else 0
 
 
