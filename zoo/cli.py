@@ -106,7 +106,8 @@ def preset(
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="File or folder to write.  [default: PRESET.onnx, PRESET.saved_model]",
+    help="File or folder to write.  [default: RUN/RUN.onnx, or of a preset "
+    "runs/export/PRESET.onnx; .saved_model in the place of .onnx]",
 )
 @backend_option
 def export(
