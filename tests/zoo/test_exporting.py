@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 
 from tests.zoo.conftest import Zoo, table
-from zoo import load
+from zoo import exporting, load
 from zoo.backend import chosen
+from zoo.errors import ZooError
 from zoo.exporting import FORMATS
+from zoo.language_model.train import PROGRAM
+from zoo.trained import open_trained
 
 ROOT = Path(__file__).parents[2]
 IDS = np.arange(21, dtype="int32").reshape(3, 7)  # (batch, time)
@@ -26,13 +29,11 @@ def logits(trained: Path) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(load(trained).model(IDS)))
 
 
-def _export_onnx(
-    program: str, source: object, *options: object, cwd: Path = ROOT
-) -> Path:
+def _export_onnx(program: str, source: object, cwd: Path = ROOT) -> Path:
     """In a process of its own, as it is used: what TensorFlow traced before shows."""
     pytest.importorskip("tf2onnx")
     done = subprocess.run(
-        [sys.executable, "-m", "zoo", "export", program, source, *options],
+        [sys.executable, "-m", "zoo", "export", program, source],
         env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"},
         cwd=cwd,
         capture_output=True,
@@ -100,9 +101,14 @@ def test_onnx_of_a_preset_and_of_two_lengths(tmp_path: Path) -> None:
 
 
 def test_the_suffix_of_onnx(trained: Path, tmp_path: Path) -> None:
-    written = _export_onnx("language_model", trained, "--out", tmp_path / "model")
-    assert written == tmp_path / "model.onnx"
-    assert written.is_file()
+    opened = open_trained(PROGRAM, trained)
+    for typed, written in (("a", "a.onnx"), ("a.onnx", "a.onnx"), ("a.b", "a.b")):
+        out = exporting._place(opened, "onnx", tmp_path / typed)
+        assert out == tmp_path / written
+    assert exporting._place(opened, "saved_model", tmp_path / "a") == tmp_path / "a"
+    (tmp_path / "a.onnx").touch()
+    with pytest.raises(ZooError, match=r"a\.onnx exists"):
+        exporting._place(opened, "onnx", tmp_path / "a")
 
 
 def test_saved_model(
