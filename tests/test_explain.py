@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 import keras_gru
-from keras_gru import kernels
+from keras_gru import kernels, surroundings
 from tests.cases import CONVENTIONS
 from tests.passes import spy_on_kernels
 
@@ -205,3 +209,29 @@ def test_the_call_is_described_as_it_is():
     (tensors,) = seen.tensors
     for tensor in (tensors.sequences, tensors.initial_state, tensors.kernel):
         assert keras.backend.standardize_dtype(tensor.dtype) == "float16"
+
+
+@pytest.mark.skipif(
+    surroundings.device() == "gpu", reason="the framework speaks of its GPU"
+)
+def test_no_word_of_a_gpu_where_there_is_none():
+    """In a process of its own: each framework tells once that it found no GPU.
+
+    TensorFlow does when it is imported and when it makes its first variable, which is
+    in the constructor, as in that of Keras' layer: the dropout's seed.
+    """
+    code = (
+        "import sys, keras, keras_gru; layer = keras_gru.GRU(4); "
+        "print('made', file=sys.stderr, flush=True); "
+        "print(layer.explain((2, 5, 3))); layer(keras.ops.zeros((2, 5, 3)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "portable" in done.stdout
+    after = done.stderr.partition("made\n")[2].splitlines()
+    assert [line for line in after if "cuda" in line.lower()] == []

@@ -3,6 +3,24 @@
 `zoo.load` gives a trained one to Python.
 """
 
-from zoo.loaded import load as load
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.loaded import load as load
 
 __all__ = ["load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `load` when it is used: the rest needs the packages of ``[zoo]``."""
+    if name != "load":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from zoo import extra
+
+    extra.require()
+    from zoo.loaded import load
+
+    globals()[name] = load
+    return load

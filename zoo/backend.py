@@ -55,7 +55,8 @@ def use(backend: str) -> None:
     os.environ["KERAS_BACKEND"] = backend
     # cuBLAS sums in a fixed order only with a workspace of fixed size.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if "keras" not in sys.modules and "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "keras" not in sys.modules and level not in ("0", "1"):
         _start_quietly()
 
 
@@ -64,9 +65,8 @@ def _start_quietly() -> None:
 
     They come from C++, before its log level counts, on every backend where TensorFlow
     is installed, and would drown the one line of an error. Who sets
-    TF_CPP_MIN_LOG_LEVEL sees all that it lets through.
+    TF_CPP_MIN_LOG_LEVEL to 0 or 1 sees them.
     """
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as notes:

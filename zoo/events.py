@@ -1,17 +1,23 @@
 """Curves for TensorBoard, on every backend: ``tensorboard --logdir runs``.
 
-`keras.callbacks.TensorBoard` writes through TensorFlow and belongs to `Model.fit`; this
-is the `tensorboard` package's own writer of event files.
+`keras.callbacks.TensorBoard` writes through TensorFlow and belongs to `Model.fit`, and
+the `EventFileWriter` of the package `tensorboard` imports TensorFlow where it is
+installed, on every backend. Its `RecordWriter` writes to any file.
 """
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from zoo.files import naming
 
 # At most so many values of the training loss: a curve has no more pixels.
 TRAINING_POINTS = 500
@@ -24,12 +30,16 @@ class Events:
     twice stands in two of them, with equal values.
 
     Example:
-        >>> with Events(Path("runs/a/tensorboard")) as events:  # doctest: +SKIP
-        ...     events.write(100, 4.2, {"loss/training": 1.5})
+        >>> events = Events(Path("runs/a/tensorboard"))  # doctest: +SKIP
+        >>> events.write(100, 4.2, {"loss/training": 1.5})  # doctest: +SKIP
     """
 
     def __init__(self, folder: Path) -> None:
-        self._writer = EventFileWriter(str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        now = time.time_ns()  # TensorBoard reads the files in the order of their names
+        name = f"events.out.tfevents.{now}.{socket.gethostname()}.{os.getpid()}"
+        self._path = folder / name
+        self._add(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def write(self, step: int, seconds: float, scalars: Mapping[str, float]) -> None:
         """Append scalars.
@@ -46,10 +56,8 @@ class Events:
                 for name, value in scalars.items()
             ]
         )
-        self._writer.add_event(Event(step=step, wall_time=seconds, summary=summary))
+        self._add(Event(step=step, wall_time=seconds, summary=summary))
 
-    def __enter__(self) -> Events:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._writer.close()
+    def _add(self, event: Event) -> None:
+        with naming(self._path), self._path.open("ab") as file:
+            RecordWriter(file).write(event.SerializeToString())

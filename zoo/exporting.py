@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo import backend as backends
 from zoo.errors import ZooError, one_line
 from zoo.programs import program_of
-from zoo.trained import open_trained
+from zoo.runs import RunFolder
+from zoo.trained import Trained, open_trained
+
+if TYPE_CHECKING:
+    from onnx import ValueInfoProto
 
 
 @dataclass(frozen=True)
@@ -43,14 +50,15 @@ def export(
         source: a run folder, or a preset.
         form: a name in `FORMATS`.
         backend: that Keras runs on; its exporter does the work.
-        out: the file (ONNX) or folder (SavedModel) to write.
+        out: the file (ONNX) or folder (SavedModel) to write; by default, in the run's
+            folder, and of a preset in ``runs/export``.
 
     Returns:
         What was written.
 
     Raises:
-        ZooError: the backend cannot write this format, or its converter is missing
-            or fails.
+        ZooError: the backend cannot write this format, there is something already, or
+            its converter is missing or fails.
     """
     able = FORMATS[form].backends
     if backend not in able:
@@ -59,10 +67,7 @@ def export(
             f"add --backend {' or '.join(able)}; the weights are the same"
         )
     trained = open_trained(program_of(program), source)
-    name = source.rstrip("/").rpartition("/")[2].partition("@")[0]
-    out = out or Path(f"{name}.{form}")
-    if out.exists():
-        raise ZooError(f"--out {out} exists; remove it first, or choose another name")
+    out = _place(trained, form, out)
     backends.use(backend)
     import keras
 
@@ -74,21 +79,19 @@ def export(
         for layer in model._flatten_layers():
             if isinstance(layer, keras_gru.GRU):
                 layer.kernel = "portable"
-    # An exporter asks for a model that was called; one step of zeros will do.
+    # An exporter asks for a model that was called; two steps of zeros will do.
     model(
         keras.tree.map_structure(
-            lambda x: np.zeros([size or 1 for size in x.shape], x.dtype), model.input
+            lambda x: np.zeros([size or 2 for size in x.shape], x.dtype), model.input
         )
     )
+    out.parent.mkdir(parents=True, exist_ok=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # notes of converters about themselves
             model.export(out, format=FORMATS[form].keras_name, verbose=False)
             if form == "onnx":
-                import onnx
-
-                # tf2onnx only logs an operation that it could not convert.
-                onnx.checker.check_model(str(out))
+                _describe(out, trained)
     except ImportError as error:
         raise ZooError(f"{form}: {one_line(error)}") from error
     # Whatever a converter raises where it cannot write a model: each has its own.
@@ -100,3 +103,84 @@ def export(
             f"{type(error).__name__}: {one_line(error)}"
         ) from error
     return out
+
+
+def _is_run(trained: Trained[Any, Any, Any]) -> bool:
+    """Whether it is a run folder; else it is a preset."""
+    return (Path(trained.name) / "settings.json").is_file()
+
+
+def _name(trained: Trained[Any, Any, Any]) -> str:
+    """Of the run's folder, or of the preset."""
+    if _is_run(trained):
+        return Path(trained.name).resolve().name
+    return trained.name.rstrip("/").rpartition("/")[2].partition("@")[0]
+
+
+def _place(trained: Trained[Any, Any, Any], form: str, out: Path | None) -> Path:
+    """Where the export goes.
+
+    Raises:
+        ZooError: there is something.
+    """
+    if out is None:
+        folder = Path(trained.name) if _is_run(trained) else Path("runs/export")
+        out = folder / f"{_name(trained)}.{form}"
+    places = [out]
+    if form == "onnx" and not out.suffix:
+        places.append(out.with_suffix(".onnx"))
+    for place in places:
+        if place.exists():
+            raise ZooError(
+                f"--out {place} exists; remove it first, or choose another name"
+            )
+    return places[-1]
+
+
+def _describe(file: Path, trained: Trained[Any, Any, Any]) -> None:
+    """Name the dynamic dimensions in an ONNX file, and say whose weights it holds.
+
+    Raises:
+        onnx.checker.ValidationError: tf2onnx only logs an operation that it could not
+            convert.
+    """
+    import onnx
+    from onnx.tools.update_model_dims import update_inputs_outputs_dims
+
+    model = onnx.load(file)
+    names = trained.program.times
+
+    def dimensions(values: Iterable[ValueInfoProto]) -> dict[str, list[int | str]]:
+        return {
+            value.name: [
+                axis.dim_value or name
+                for axis, name in zip(
+                    value.type.tensor_type.shape.dim,
+                    ("batch", names.get(value.name, "time"), "features"),
+                    strict=False,
+                )
+            ]
+            for value in values
+        }
+
+    update_inputs_outputs_dims(
+        model, dimensions(model.graph.input), dimensions(model.graph.output)
+    )
+    onnx.helper.set_model_props(model, _origin(trained))
+    onnx.checker.check_model(model)
+    onnx.save(model, file)
+
+
+def _origin(trained: Trained[Any, Any, Any]) -> dict[str, str]:
+    """Run or preset, commit, and licence of the data, as a preset's card has them."""
+    if _is_run(trained):
+        kind, code = "run", RunFolder.read_settings(Path(trained.name))["code"]
+        commit = str(code).rpartition("commit ")[2]
+    else:
+        row = re.search(r"^\| commit \| (.+) \|$", trained.card or "", re.MULTILINE)
+        kind, commit = "preset", row[1] if row else "unknown"
+    return {
+        kind: _name(trained),
+        "commit": commit,
+        "licence": trained.program.licence(trained.settings),
+    }

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # Names of half-written files carry this mark; `remove_partial` clears them away.
 PARTIAL = ".partial-"
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -25,14 +30,69 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     # The suffix stays at the end: Keras and matplotlib read the format from it.
     partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    with naming(path, partial):
+        try:
+            yield partial
+            _sync(partial)
+            os.replace(partial, path)
+        except BaseException:
+            with suppress(OSError):  # what is under way says more
+                partial.unlink()
+            raise
+        _sync(path.parent)
+
+
+@contextmanager
+def naming(path: Path, draft: Path | None = None) -> Iterator[None]:
+    """Let an OSError name `path`.
+
+    It does in the place of `draft`, the name that a file or folder has while it is
+    written, and where the disk was full in the middle of a write: that has no name.
+    """
     try:
-        yield partial
-        _sync(partial)
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        full = error.errno in FULL and error.filename is None
+        # h5py has the name in its text only.
+        if full or (draft and str(draft) in f"{error.filename} {error.strerror}"):
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
-    _sync(path.parent)
+
+
+def require_room(path: Path, size: int) -> None:
+    """Check that `size` bytes fit where `path` is to be.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if shutil.disk_usage(path.parent).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def why(error: OSError) -> str:
+    """What an error says; where the disk is full, also how much of it is free."""
+    if error.errno not in FULL or error.filename is None:
+        return str(error)
+    folders = Path(error.filename).absolute().parents
+    free = shutil.disk_usage(next(each for each in folders if each.is_dir())).free
+    return f"{error}; {free / 1e6:,.1f} MB ({free:,} bytes) are free there"
+
+
+@contextmanager
+def making(path: Path) -> Iterator[Path]:
+    """Give a new folder to fill; on leaving, make it `path` in one step.
+
+    If the block raises, the folder is removed.
+    """
+    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
+    with naming(path, draft):
+        try:
+            draft.mkdir(parents=True)
+            yield draft
+            os.replace(draft, path)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -62,7 +63,7 @@ def training_options(
             "--variant",
             default="keras",
             show_default=True,
-            help="Convention of the GRU, a name in keras_gru.VARIANTS.",
+            help=f"Convention of the GRU: {', '.join(_variants())}.",
         ),
         click.option(
             "--seed",
@@ -107,6 +108,12 @@ def training_options(
         return function
 
     return add
+
+
+def _variants() -> list[str]:
+    """The names in `keras_gru.VARIANTS`, without `keras_gru`, which imports Keras."""
+    file = Path(__file__).parents[1] / "keras_gru" / "variants.py"
+    return list(runpy.run_path(str(file))["VARIANTS"])
 
 
 def common_settings(

@@ -96,6 +96,8 @@ class Program(ABC, Generic[SettingsT, ConfigT, DataT]):
         columns: its own columns in the table of runs: ``validation_NAME`` for a
             validation figure NAME, and names of figures that `finish` gives.
         headline: the figure of `evaluate` that a list of presets shows.
+        times: input of the model -> name of its time, where that is not the one of
+            the other inputs and of the output.
     """
 
     name: ClassVar[str]
@@ -105,6 +107,7 @@ class Program(ABC, Generic[SettingsT, ConfigT, DataT]):
     objective: ClassVar[Objective]
     columns: ClassVar[tuple[str, ...]]
     headline: ClassVar[str]
+    times: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def load(self, settings: SettingsT) -> DataT:

@@ -13,14 +13,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.files import remove_partial, write_text
+from zoo.files import making, naming, remove_partial, why, write_text
 
 FIELDS = (
     "started",
@@ -111,14 +110,12 @@ class RunFolder:
             )
         if path.is_dir() and any(path.iterdir()):
             raise ZooError(f"--out {path} is not empty and holds no run")
-        draft = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
         try:
-            draft.mkdir(parents=True)
-            write_text(draft / "settings.json", json.dumps(settings, indent=2) + "\n")
-            os.replace(draft, path)
+            with making(path) as draft:
+                text = json.dumps(settings, indent=2) + "\n"
+                write_text(draft / "settings.json", text)
         except OSError as error:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise ZooError(f"--out {path} cannot be written: {error}") from error
+            raise ZooError(f"--out {path} cannot be written: {why(error)}") from error
         return cls(path)
 
     @classmethod
@@ -206,7 +203,7 @@ def append_row(table: Path, row: Mapping[str, Any], columns: Sequence[str]) -> N
             head = next(csv.reader(file), [])
         if tuple(head) != names:
             raise ZooError(f"{table} has other columns than a table of runs: {head}")
-    with table.open("a", encoding="utf-8", newline="") as file:
+    with naming(table), table.open("a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         if new:
             writer.writeheader()

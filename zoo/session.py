@@ -248,7 +248,8 @@ def _train_to_the_end(
             progress.history, program.objective, run.path.name, run.learning_curve
         )
 
-    with Events(run.events) as events, _bar(console, task) as advance:
+    events = Events(run.events)
+    with _bar(console, task) as advance:
         progress = training.fit(
             task,
             run,

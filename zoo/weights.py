@@ -9,12 +9,13 @@ import numpy as np
 
 from zoo.checkpoint import digest
 from zoo.errors import ZooError
-from zoo.files import replacing
+from zoo.files import replacing, require_room
 
 if TYPE_CHECKING:
     import keras
 
 HASH_ATTRIBUTE = "keras_gru_sha256"
+HDF5_BYTES = 8192  # more than HDF5 adds to a weight
 
 
 def digest_of(values: list[np.ndarray]) -> str:
@@ -44,6 +45,9 @@ def save(model: keras.Model, path: Path, *, half: bool = False) -> None:
                 for value in values_of(model.weights)
             ]
         )
+    # On a full disk HDF5 tells so once for each of its objects, on stderr.
+    values = values_of(model.weights)
+    require_room(path, sum(value.nbytes + HDF5_BYTES for value in values))
     with replacing(path) as partial:
         model.save_weights(partial)
         with h5py.File(partial, "a") as file:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,15 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         _sync(partial)
         os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):  # what is under way says more
+            partial.unlink()
+        if isinstance(error, OSError) and error.errno is not None:
+            # A write on a full disk has no name; h5py has it in its text only.
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT) and not error.filename
+            if full or str(partial) in str(error):
+                text = os.strerror(error.errno)
+                raise OSError(error.errno, text, str(path)) from error
         raise
     if os.name != "nt":  # Windows cannot open a folder
         _sync(path.parent)

@@ -96,7 +96,8 @@ def begin(folder: Path, settings: Settings) -> None:
         raise SweepError(f"out={str(folder)!r} is a file; expected a folder")
     if (folder / FILE).is_file() or any(folder.glob("trials/*/trial.json*")):
         raise SweepError(
-            f"out={str(folder)!r} already holds a sweep: resume it, or choose another"
+            f"out={str(folder)!r} already holds a sweep: add resume=True (on a command "
+            f"line --resume) to go on with it, or choose another folder"
         )
     # Of a sweep that was killed before it had its settings.
     if folder.is_dir() and {path.name for path in folder.iterdir()} - {"state"}:

@@ -161,7 +161,7 @@ def test_the_supervisor_is_killed_and_the_sweep_goes_on(tmp_path: Path) -> None:
     _wait_for(lambda: not any(map(_alive, left)), "end of the children", 10.0)
     before = {path: path.read_bytes() for path in _ended(out)}
     assert 2 <= len(before) < TRIALS, "killed too late to test anything"
-    with pytest.raises(tuning.SweepError, match="already holds a sweep"):
+    with pytest.raises(tuning.SweepError, match="holds a sweep: add resume=True"):
         _run(Slow(starts, 0.0), out)
     with pytest.raises(tuning.SweepError, match="seed was 3, now 4"):
         _run(Slow(starts, 0.0), out, seed=4, resume=True)

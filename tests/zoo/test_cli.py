@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import keras_gru
 from tests.zoo.conftest import Zoo, table
 from tests.zoo.tiny_zoo import TINY
 from zoo import runs
@@ -20,6 +22,7 @@ from zoo.backend import BACKENDS, chosen
 from zoo.language_model import data
 from zoo.language_model.config import SIZES
 from zoo.language_model.train import PROGRAM
+from zoo.programs import PROGRAMS
 
 
 def test_list_shows_programs_sizes_and_datasets(zoo: Zoo) -> None:
@@ -39,6 +42,33 @@ def test_help_and_list_do_not_wait_for_keras(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_names_the_variants(zoo: Zoo, program: str) -> None:
+    outcome = zoo("train", program, "--help")
+    assert outcome.code == 0
+    assert ", ".join(keras_gru.VARIANTS) in " ".join(outcome.out.split())
+
+
+@pytest.mark.parametrize("level", [None, "3"])
+def test_a_training_says_nothing_on_stderr(
+    text_file: Path, tmp_path: Path, level: str | None
+) -> None:
+    """TensorFlow's notes come from C++, some before its level counts."""
+    environment = {**os.environ}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    if level is not None:
+        environment["TF_CPP_MIN_LOG_LEVEL"] = level
+    command = ("train", "language_model", "--text", text_file, "--epochs", "1")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.zoo.tiny_zoo", *command, "--out", tmp_path / "a"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
 
 
 def test_a_training_leaves_a_whole_run_folder(trained: Path) -> None:

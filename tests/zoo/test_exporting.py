@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +12,13 @@ import keras
 import numpy as np
 import pytest
 
-import zoo
-from tests.zoo.conftest import Zoo
+from tests.zoo.conftest import Zoo, table
+from zoo import exporting, load
 from zoo.backend import chosen
+from zoo.errors import ZooError
 from zoo.exporting import FORMATS
+from zoo.language_model.train import PROGRAM
+from zoo.trained import open_trained
 
 ROOT = Path(__file__).parents[2]
 IDS = np.arange(21, dtype="int32").reshape(3, 7)  # (batch, time)
@@ -21,7 +26,22 @@ IDS = np.arange(21, dtype="int32").reshape(3, 7)  # (batch, time)
 
 @pytest.fixture(scope="module")
 def logits(trained: Path) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(zoo.load(trained).model(IDS)))
+    return np.asarray(keras.ops.convert_to_numpy(load(trained).model(IDS)))
+
+
+def _export_onnx(program: str, source: object, cwd: Path = ROOT) -> Path:
+    """In a process of its own, as it is used: what TensorFlow traced before shows."""
+    pytest.importorskip("tf2onnx")
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", "export", program, source],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return Path(done.stdout.partition("-> ")[2].strip())
 
 
 def _export(run: Zoo, trained: Path, form: str, out: Path) -> None:
@@ -34,25 +54,61 @@ def _export(run: Zoo, trained: Path, form: str, out: Path) -> None:
 
 
 def test_onnx(trained: Path, tmp_path: Path, logits: np.ndarray) -> None:
-    """In a process of its own, as it is used: what TensorFlow traced before shows."""
     onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("tf2onnx")
-    out = tmp_path / "model.onnx"
-    command = (sys.executable, "-m", "zoo", "export", "language_model", trained)
-    subprocess.run(
-        [*command, "--backend", "tensorflow", "--out", out],
-        check=True,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    session = onnxruntime.InferenceSession(out)
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    written = _export_onnx("language_model", run)
+    assert written == run / "run.onnx"
+    session = onnxruntime.InferenceSession(written)
     (given,) = session.get_inputs()
+    (logits_out,) = session.get_outputs()
+    assert given.shape == ["batch", "time"]
+    assert logits_out.shape == ["batch", "time", logits.shape[-1]]
+    (row,) = table(run / "runs.csv")
+    assert session.get_modelmeta().custom_metadata_map == {
+        "run": "run",
+        "commit": row["commit"] or "unknown",
+        "licence": "not stated: a file of yours",
+    }
     for part in (IDS, IDS[:1, :2]):
         (found,) = session.run(None, {given.name: part})
         np.testing.assert_allclose(
             found, logits[: len(part), : part.shape[1]], atol=1e-5
         )
+
+
+def test_onnx_of_a_preset_and_of_two_lengths(tmp_path: Path) -> None:
+    """It goes where the runs are: a preset's own folder is the package's."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    written = _export_onnx("translation", "multi30k-en-de", cwd=tmp_path)
+    assert written == Path("runs/export/multi30k-en-de.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / written)
+    shapes = {given.name: given.shape for given in session.get_inputs()}
+    assert shapes == {"source": ["batch", "source_time"], "target": ["batch", "time"]}
+    (logits,) = session.get_outputs()
+    assert logits.shape[:2] == ["batch", "time"]
+    (found,) = session.run(
+        None,
+        {"source": np.ones((2, 5), "int32"), "target": np.ones((2, 3), "int32")},
+    )
+    assert found.shape == (2, 3, logits.shape[2])
+    card = load("multi30k-en-de").card
+    about = session.get_modelmeta().custom_metadata_map
+    assert set(about) == {"preset", "commit", "licence"}
+    assert about["preset"] == "multi30k-en-de"
+    for name, row in (("commit", "commit"), ("licence", "licence of the data")):
+        assert f"| {row} | {about[name]} |" in str(card)
+
+
+def test_the_suffix_of_onnx(trained: Path, tmp_path: Path) -> None:
+    opened = open_trained(PROGRAM, trained)
+    for typed, written in (("a", "a.onnx"), ("a.onnx", "a.onnx"), ("a.b", "a.b")):
+        out = exporting._place(opened, "onnx", tmp_path / typed)
+        assert out == tmp_path / written
+    assert exporting._place(opened, "saved_model", tmp_path / "a") == tmp_path / "a"
+    (tmp_path / "a.onnx").touch()
+    with pytest.raises(ZooError, match=r"a\.onnx exists"):
+        exporting._place(opened, "onnx", tmp_path / "a")
 
 
 def test_saved_model(

@@ -67,7 +67,10 @@ def test_a_sweep_in_processes(
     other = zoo("sweep", "language_model", "--out", out, "--resume", "--seed", 1)
     assert other.code == 2
     assert "seed was 0, now 1" in other.err
-    assert "already holds a sweep" in zoo(*command).err
+    line = zoo(*command).err
+    assert "already holds a sweep" in line
+    assert "--resume" in line
+    assert line.count("\n") == 1
 
 
 def test_a_trial_is_a_run_of_the_program(text_file: Path, tmp_path: Path) -> None:

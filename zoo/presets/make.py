@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shlex
-import shutil
-import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ from typing import Any
 from zoo import backend as backends
 from zoo import presets
 from zoo.errors import ZooError
-from zoo.files import write_text
+from zoo.files import making, write_text
 from zoo.presets import CARD, CONFIG, EXTRAS, HASHES, WEIGHTS
 from zoo.programs import program_of
 from zoo.runs import RunFolder
@@ -60,9 +57,7 @@ def make(
     backends.use(backend)
     from zoo import weights
 
-    draft = target.with_name(f".{name}-{uuid.uuid4().hex[:8]}")
-    draft.mkdir(parents=True)
-    try:
+    with making(target) as draft:
         weights.save(trained.model(), draft / WEIGHTS, half=half)
         content = {
             **{key: stored[key] for key in ("program", "config", "code")},
@@ -80,10 +75,6 @@ def make(
         content["figures"] = _without_folders(program.evaluate(rounded))
         _seal(draft, content)
         write_text(draft / CARD, card(name, draft, content, result, row, note))
-        os.replace(draft, target)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
     return target
 
 

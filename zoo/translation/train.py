@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -69,6 +69,7 @@ class Translate(Program[Settings, Config, data.Corpus]):
     objective = Objective("bleu", maximise=True)
     columns = ("validation_bleu", "validation_nats")
     headline = "bleu"
+    times: ClassVar = {"source": "source_time"}
 
     def load(self, settings: Settings) -> data.Corpus:
         if settings.source_file is not None and settings.target_file is not None:
