@@ -138,7 +138,7 @@ class GRUCellV(keras.layers.GRUCell):
             recurrent_dropout=arguments.rate("recurrent_dropout", recurrent_dropout),
             reset_after=arguments.one_of("reset_after", reset_after, (True, False)),
             seed=seed,
-            implementation=_implementation(implementation),
+            implementation=meant_implementation(implementation),
             **kwargs,
         )
         self.update_gate = arguments.one_of("update_gate", update_gate, UPDATE_GATES)
@@ -273,14 +273,17 @@ class GRUCellV(keras.layers.GRUCell):
         }
 
 
-def _implementation(value: Any) -> int:
-    """`value`, which is 1 or 2, or stands for one of them in old code."""
+def meant_implementation(value: Any) -> int:
+    """`value`, which is 1 or 2, or stands for one of them in old code.
+
+    To be called by a constructor: the warning names the line that calls that one.
+    """
     if value is None or (type(value) is int and value == 0):
         meant = OLD_IMPLEMENTATIONS[value]
         warnings.warn(
             f"implementation={value!r} is no longer used; it is taken as "
             f"implementation={meant}. Pass that, or leave the argument out.",
-            stacklevel=4,
+            stacklevel=3,
         )
         return meant
     return int(arguments.one_of("implementation", value, IMPLEMENTATIONS))

@@ -12,7 +12,7 @@ from keras import ops
 from keras.src.backend.common.masking import get_keras_mask  # not in the public API
 
 from keras_gru import arguments, backends, kernels, surroundings
-from keras_gru.cell import GRUCellV
+from keras_gru.cell import GRUCellV, meant_implementation
 from keras_gru.equations import Tensor
 from keras_gru.kernels.contract import SequenceCall, SequenceTensors
 
@@ -152,7 +152,7 @@ class GRU(keras.layers.RNN):
             reset_after=reset_after,
             seed=seed,
             update_gate=update_gate,
-            implementation=kwargs.pop("implementation", 2),
+            implementation=meant_implementation(kwargs.pop("implementation", 2)),
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
             name="gru_cell",
