@@ -54,6 +54,7 @@ def _run(folder: Path, *arguments: object) -> str:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(paths),
             "KERAS_GRU_EXAMPLE": "quick",
+            "RAY_worker_niceness": "0",  # else other tests starve it
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
