@@ -1,10 +1,11 @@
 """The language model's search space on Ray Tune: the same, with two workers.
 
-    python examples/sweep_on_ray.py [FOLDER]
+    python -m examples.sweep_on_ray [FOLDER]
 
-Needs `pip install -e ".[ray,zoo]"`. Any `keras_tuner.HyperModel`, or a function
-`build(hp)`, takes the program's place. Writes FOLDER, sweeps/ray by default. With the
-environment variable KERAS_GRU_EXAMPLE=quick: one trial, on the text of this file.
+Runs from the root of the checkout, since it imports the zoo. Needs
+`pip install -e ".[ray,zoo]"`. Any `keras_tuner.HyperModel`, or a function `build(hp)`,
+takes the program's place. Writes FOLDER, sweeps/ray by default. With the environment
+variable KERAS_GRU_EXAMPLE=quick: one trial, on the text of this file.
 """
 
 from __future__ import annotations

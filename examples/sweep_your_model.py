@@ -2,8 +2,8 @@
 
     python examples/sweep_your_model.py
 
-Needs `pip install -e ".[tune]"`. Writes the folder sweep-your-model. With the
-environment variable KERAS_GRU_EXAMPLE=quick: two trials of one epoch.
+Needs `pip install -e ".[tensorflow,tune]"`. Writes the folder sweep-your-model. With
+the environment variable KERAS_GRU_EXAMPLE=quick: two trials of one epoch.
 """
 
 import os

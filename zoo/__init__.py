@@ -1,6 +1,7 @@
 """Programs that train `keras_gru` on real data: ``python -m zoo --help``.
 
-`zoo.load` gives a trained one to Python.
+They are not installed with it: they run in the root of a checkout. `zoo.load` gives a
+trained one to Python.
 """
 
 from __future__ import annotations

@@ -73,7 +73,6 @@ def list_all() -> None:
 @zoo.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("name")
-@click.option("--half", is_flag=True, help="Store the weights in float16.")
 @click.option("--note", default="", help="A paragraph for the card.")
 @click.option(
     "--into",
@@ -82,12 +81,16 @@ def list_all() -> None:
 )
 @backend_option
 def preset(
-    run: Path, name: str, half: bool, note: str, into: Path | None, backend: str | None
+    run: Path, name: str, note: str, into: Path | None, backend: str | None
 ) -> None:
-    """Make the preset NAME from the finished run in the folder RUN."""
+    """Make the preset NAME from the finished run in the folder RUN.
+
+    Its weights are stored in float16 and used in float32; its figures are measured
+    again with the weights as stored.
+    """
     from zoo.presets.make import make
 
-    folder = make(run, name, chosen(backend), into=into, half=half, note=note)
+    folder = make(run, name, chosen(backend), into=into, note=note)
     print((folder / "card.md").read_text(encoding="utf-8"))
     print(f"-> {folder}")
 

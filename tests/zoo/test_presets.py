@@ -26,16 +26,15 @@ from zoo.training import values_of
 
 @pytest.fixture(scope="module")
 def made(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two presets of one run: whole and in half precision."""
+    """A folder with one preset."""
     into = tmp_path_factory.mktemp("presets")
-    make(trained, "whole", chosen(), into=into, note="Made in a test.")
-    make(trained, "half", chosen(), into=into, half=True)
+    make(trained, "made", chosen(), into=into, note="Made in a test.")
     return into
 
 
 @pytest.fixture
 def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The presets where the package keeps its own, free to be damaged."""
+    """The presets where the checkout keeps its own, free to be damaged."""
     copied = Path(shutil.copytree(made, tmp_path / "presets"))
     monkeypatch.setattr(presets, "FOLDER", copied)
     return copied
@@ -48,8 +47,8 @@ def here(folder: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return folder
 
 
-def test_a_preset_holds_what_its_run_had(here: Path, trained: Path, zoo: Zoo) -> None:
-    files = {path.name for path in (here / "whole").iterdir()}
+def test_a_preset_gives_the_figures_that_it_tells(here: Path, zoo: Zoo) -> None:
+    files = {path.name for path in (here / "made").iterdir()}
     assert files == {
         "config.json",
         "extras.json",
@@ -57,38 +56,35 @@ def test_a_preset_holds_what_its_run_had(here: Path, trained: Path, zoo: Zoo) ->
         "card.md",
         "hashes.json",
     }
-    result = json.loads((trained / "result.json").read_text())
-    outcome = zoo("evaluate", "language_model", "whole", "--json")
+    outcome = zoo("evaluate", "language_model", "made", "--json")
     assert outcome.out.count("\n") == 1
     figures = json.loads(outcome.out)
-    assert figures["nats"] == pytest.approx(result["validation_nats"], abs=1e-6)
-    stored = json.loads((here / "whole" / "config.json").read_text())
+    stored = json.loads((here / "made" / "config.json").read_text())
     for name in ("nats", "bits_per_char"):
         assert stored["figures"][name] == pytest.approx(figures[name], abs=1e-6)
 
 
-def test_half_precision_is_rounded_and_its_figures_are_its_own(
-    here: Path, zoo: Zoo
+def test_its_weights_are_those_of_the_run_in_half_precision(
+    here: Path, trained: Path
 ) -> None:
-    models = {name: zoo_load(name).model for name in ("whole", "half")}
-    for half, whole in zip(
-        values_of(models["half"].weights),
-        values_of(models["whole"].weights),
+    stored: set[np.dtype] = set()
+
+    def look(_: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            stored.add(item.dtype)
+
+    with h5py.File(here / "made" / "model.weights.h5") as file:
+        file.visititems(look)
+    assert np.dtype("float16") in stored
+    assert np.dtype("float32") not in stored
+    for used, whole in zip(
+        values_of(zoo_load("made").model.weights),
+        values_of(zoo.load(trained).model.weights),
         strict=True,
     ):
+        assert used.dtype == whole.dtype
         rounded = whole.astype("float16").astype(whole.dtype)
-        np.testing.assert_array_equal(half, rounded)
-    with h5py.File(here / "half" / "model.weights.h5") as file:
-        kinds: list[np.dtype] = []
-        file.visititems(
-            lambda _, item: kinds.append(item.dtype) if hasattr(item, "dtype") else None
-        )
-    assert np.dtype("float16") in kinds
-    assert np.dtype("float32") not in kinds
-    outcome = zoo("evaluate", "language_model", "half", "--json")
-    stored = json.loads((here / "half" / "config.json").read_text())
-    found = json.loads(outcome.out)["nats"]
-    assert found == pytest.approx(stored["figures"]["nats"], abs=1e-6)
+        np.testing.assert_array_equal(used, rounded)
 
 
 def zoo_load(name: str) -> zoo.loaded.Loaded:
@@ -96,12 +92,12 @@ def zoo_load(name: str) -> zoo.loaded.Loaded:
 
 
 def test_the_card_says_where_it_comes_from(folder: Path, trained: Path) -> None:
-    card = (folder / "half" / "card.md").read_text()
+    card = (folder / "made" / "card.md").read_text()
     for words in ("| seed | 0 |", "float16", "`python -m zoo ", "| nats | "):
         assert words in card
-    assert "Made in a test." in (folder / "whole" / "card.md").read_text()
+    assert "Made in a test." in card
     assert str(trained) not in card  # --out says nothing to others
-    hashes = json.loads((folder / "half" / "hashes.json").read_text())
+    hashes = json.loads((folder / "made" / "hashes.json").read_text())
     assert all(f"| `{file}` | `{sha256}` |" in card for file, sha256 in hashes.items())
 
 
@@ -114,14 +110,14 @@ def test_the_command_on_a_card_has_no_folder(command: str) -> None:
 
 
 def test_from_python_it_predicts_and_shows_its_model_and_card(folder: Path) -> None:
-    loaded = zoo.load("whole")
+    loaded = zoo.load("made")
     assert isinstance(loaded.model, keras.Model)
     assert loaded.card is not None
-    assert loaded.card.startswith("# whole")
+    assert loaded.card.startswith("# made")
     text = loaded.predict("def ", length=12, seed=1)
     assert len(text) == 12
     assert text == loaded.predict("def ", length=12, seed=1)
-    assert text == zoo.load(folder / "whole").predict("def ", length=12, seed=1)
+    assert text == zoo.load(folder / "made").predict("def ", length=12, seed=1)
 
 
 def test_from_python_a_run_is_as_good(trained: Path, here: Path) -> None:
@@ -135,20 +131,21 @@ def test_from_python_a_run_is_as_good(trained: Path, here: Path) -> None:
 
 def test_the_list_shows_presets_with_figure_and_licence(folder: Path, zoo: Zoo) -> None:
     outcome = zoo("list")
-    about = presets.about("whole")
-    for words in ("whole", "half", f"nats {about.metric[1]:.4f}", "not stated"):
+    about = presets.about("made")
+    for words in ("made", f"nats {about.metric[1]:.4f}", "not stated"):
         assert words in outcome.out
     assert f"{about.parameters:,}" in outcome.out
 
 
-def test_the_presets_of_the_package_are_whole() -> None:
-    """Those that are committed: hashes, cards, and 60 MB together."""
+def test_the_presets_of_the_checkout_are_whole() -> None:
+    """Those that are committed: hashes, cards, and at most 30 MB together."""
     for name in presets.names():
         stored = presets.read(presets.FOLDER / name)
         assert stored["figures"], name
+        assert stored["storage"] == "float16", name
         assert (presets.FOLDER / name / presets.CARD).is_file(), name
     total = sum(presets.about(name).megabytes for name in presets.names())
-    assert total < 60
+    assert total < 30
 
 
 # Damage and mistakes: one line each.
@@ -190,36 +187,36 @@ def _remove(file: str) -> Callable[[Path], None]:
 def test_a_damaged_preset_is_refused_in_one_line(
     folder: Path, zoo: Zoo, damage: Callable[[Path], None], words: str
 ) -> None:
-    damage(folder / "whole")
-    outcome = zoo("evaluate", "language_model", "whole")
+    damage(folder / "made")
+    outcome = zoo("evaluate", "language_model", "made")
     assert outcome.code == 2
     assert outcome.out == ""
     assert outcome.err.count("\n") == 1
-    assert "preset whole is damaged: " in outcome.err
+    assert "preset made is damaged: " in outcome.err
     assert words in outcome.err
     with pytest.raises(ZooError, match="damaged"):
-        zoo_load("whole")
+        zoo_load("made")
 
 
 def test_names_that_are_no_preset_are_told_with_those_that_are(
     folder: Path, zoo: Zoo
 ) -> None:
-    words = "is not a run folder, nor a preset; presets: half, whole"
+    words = "is not a run folder, nor a preset; presets: made"
     assert words in zoo("evaluate", "language_model", "nothing").err
-    with pytest.raises(ZooError, match=r"neither a run folder nor a preset.*half"):
+    with pytest.raises(ZooError, match=r"neither a run folder nor a preset.*made"):
         zoo_load("nothing")
 
 
 def test_a_preset_is_not_made_twice_nor_from_a_run_that_goes_on(
     folder: Path, zoo: Zoo, trained: Path, tmp_path: Path
 ) -> None:
-    assert "exists; choose another name" in zoo("preset", trained, "whole").err
+    assert "exists; choose another name" in zoo("preset", trained, "made").err
     assert "expected the plain name" in zoo("preset", trained, "a/b").err
     assert "is not a run folder" in zoo("preset", tmp_path, "new").err
     unfinished = Path(shutil.copytree(trained, tmp_path / "unfinished"))
     (unfinished / "result.json").unlink()
     assert "is not finished" in zoo("preset", unfinished, "new").err
-    assert sorted(path.name for path in folder.iterdir()) == ["half", "whole"]
+    assert sorted(path.name for path in folder.iterdir()) == ["made"]
 
 
 def test_the_hub_gives_a_folder_that_is_checked(
@@ -232,13 +229,13 @@ def test_the_hub_gives_a_folder_that_is_checked(
     ) -> str:
         asked.append((repository, revision))
         assert "model.weights.h5" in allow_patterns
-        return str(folder / "whole")
+        return str(folder / "made")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     command = ("predict", "language_model", "hf://owner/name@v1", "--length", 5)
     assert zoo(*command).code == 0
     assert asked == [("owner/name", "v1")]
-    _flip("model.weights.h5")(folder / "whole")
+    _flip("model.weights.h5")(folder / "made")
     assert "is damaged" in zoo(*command).err
 
 

@@ -1,11 +1,11 @@
-"""Presets: trained weights that come with the package, each checked before its use.
+"""Presets: trained weights in the checkout, each checked before its use.
 
 A preset is a folder:
 
 ====================  ==========================================================
 ``config.json``       settings, configuration, data and figures of its training
 ``extras.json``       what use needs beside the weights: vocabulary, tokenizer, labels
-``model.weights.h5``  the weights, in Keras' own format
+``model.weights.h5``  the weights in float16, in Keras' own format
 ``card.md``           for the reader: data, licence, command, figures, machine, time
 ``hashes.json``       SHA-256 of the first three
 ====================  ==========================================================
@@ -51,7 +51,7 @@ class About:
 
 
 def names() -> list[str]:
-    """The presets that came with the package."""
+    """The presets of the checkout."""
     return sorted(path.parent.name for path in FOLDER.glob(f"*/{CONFIG}"))
 
 

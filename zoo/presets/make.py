@@ -25,18 +25,18 @@ def make(
     backend: str,
     *,
     into: Path | None = None,
-    half: bool = False,
     note: str = "",
 ) -> Path:
     """Write a preset's folder, whole or not at all.
+
+    The weights are stored in float16. They are rounded before the figures are
+    measured, and come back as float32.
 
     Args:
         run: the folder of a finished training.
         name: the preset's.
         backend: that the figures are measured on.
-        into: where the folder goes; by default, among the package's presets.
-        half: store the weights in float16. They are rounded before the figures are
-            measured, and come back as float32.
+        into: where the folder goes; by default, among the checkout's presets.
         note: a paragraph for the card.
 
     Returns:
@@ -58,7 +58,7 @@ def make(
     from zoo import weights
 
     with making(target) as draft:
-        weights.save(trained.model(), draft / WEIGHTS, half=half)
+        weights.save(trained.model(), draft / WEIGHTS, half=True)
         content = {
             **{key: stored[key] for key in ("program", "config", "code")},
             "settings": _without_folders(stored["settings"]),
@@ -66,7 +66,7 @@ def make(
             "licence": program.licence(trained.settings),
             "headline": program.headline,
             "parameters": result["parameters"],
-            "storage": "float16" if half else "float32",
+            "storage": "float16",
         }
         _write_json(draft / EXTRAS, stored["extras"])
         # Opened as any preset is, so that the figures are those of what is stored.
