@@ -51,13 +51,23 @@ def one_of(name: str, value: Any, options: Sequence[Any]) -> Any:
     raise ValueError(_message(name, value, expected))
 
 
+def known(shape: Sequence[Any]) -> Shape:
+    """The shape with None for each size that a tracer stands for, as for unknown ones.
+
+    To compare such a size would fix it in what is traced, or make the tracer warn.
+    """
+    return tuple(
+        int(size) if isinstance(size, numbers.Integral) else None for size in shape
+    )
+
+
 def shape(name: str, value: Sequence[Any], expected: Shape, meaning: str) -> None:
     """Compares two shapes; None on either side stands for any size.
 
     Raises:
         ValueError: the ranks or a known size differ.
     """
-    actual, expected = tuple(value), tuple(expected)
+    actual, expected = known(value), known(expected)
     agrees = len(actual) == len(expected) and all(
         a is None or e is None or a == e for a, e in zip(actual, expected, strict=True)
     )

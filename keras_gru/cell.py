@@ -27,7 +27,7 @@ class Weights(NamedTuple):
     recurrent_bias: Tensor | None  # (3 * units,)
 
 
-@keras.saving.register_keras_serializable(package="keras_gru")
+@keras.saving.register_keras_serializable(package="keras_gru", name="GRUCellV")
 class GRUCellV(keras.layers.GRUCell):
     """One step of a gated recurrent unit, in every convention.
 
@@ -271,6 +271,11 @@ class GRUCellV(keras.layers.GRUCell):
             "update_gate": self.update_gate,
             "implementation": self.implementation,
         }
+
+
+# Keras calls a cell without a name, and a cell of a stack in a file of weights, by the
+# name of its class: both are to be what they are for keras.layers.GRUCell.
+GRUCellV.__name__ = "GRUCell"
 
 
 def meant_implementation(value: Any) -> int:

@@ -22,7 +22,8 @@ class GRU(keras.layers.RNN):
     """Gated recurrent unit over sequences, in every convention.
 
     A drop-in for `keras.layers.GRU`: the same arguments in the same order, the
-    same weights under the same names, the same outputs. For each time step,
+    same weights under the same names, the same outputs; `docs/drop_in.md` shows
+    each use of it on every backend. For each time step,
     with σ the recurrent activation and g the activation:
 
         z = σ(W_z x + b_z + U_z h + c_z)
@@ -383,7 +384,7 @@ class GRU(keras.layers.RNN):
         arguments.shape(
             "sequences", sequences_shape, (None, None, None), "(batch, time, features)"
         )
-        batch, timesteps, _ = sequences_shape
+        batch, timesteps, _ = arguments.known(sequences_shape)
         if self.stateful and self.built and batch is not None:
             expected = self.states[0].shape[0]
             if batch != expected:

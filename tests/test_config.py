@@ -73,7 +73,7 @@ def test_the_config_of_keras_is_enough():
 
 @pytest.mark.parametrize("cls", [keras_gru.GRU, keras_gru.GRUCellV])
 def test_registered_under_the_package_name(cls):
-    name = f"keras_gru>{cls.__name__}"
+    name = f"keras_gru>{cls.__qualname__}"
     assert keras.saving.get_registered_name(cls) == name
     assert keras.saving.get_registered_object(name) is cls
 
