@@ -8,7 +8,6 @@ its backend is first asked for, and no other one is.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -169,7 +168,9 @@ BACKENDS: dict[str, type[Backend]] = {
 }
 
 
-@functools.cache
+_running: dict[str, Backend] = {}
+
+
 def current() -> Backend:
     """The backend that Keras runs on.
 
@@ -183,7 +184,10 @@ def current() -> Backend:
             f"of {sorted(BACKENDS)}: set the environment variable KERAS_BACKEND "
             "before keras is imported."
         )
-    return BACKENDS[name]()
+    # Not functools.cache, which torch.compile warns of.
+    if name not in _running:
+        _running[name] = BACKENDS[name]()
+    return _running[name]
 
 
 def exact(activation: Activation) -> Activation:
