@@ -47,7 +47,7 @@ def write(seen: dict[str, dict[str, str]]) -> None:
         cells[use.group, use.title] = {
             backend: seen[backend].get(use.name, table.NO_SUCH_USE)
             if backend in seen
-            else committed[use.group, use.title][backend]
+            else committed.get((use.group, use.title), table.NOT_YET)[backend]
             for backend in BACKENDS
         }
     table.PATH.parent.mkdir(exist_ok=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import keras
 
 from tests.drop_in.given import (
+    FEATURES,
     MASK,
+    TIME,
+    UNITS,
     H,
     X,
     Y,
@@ -97,6 +100,32 @@ def _(layers):
     for _ in range(2):
         weights, state = step(weights, state)
     return weights
+
+
+@use("a `train_step` with `jax.value_and_grad` in `fit`")
+def _(layers):
+    import jax
+
+    class Model(keras.Sequential):
+        def train_step(self, state, data):
+            trainable, frozen, optimizer, metrics = state
+            x, y = data
+
+            def loss(trainable):
+                outputs, updated = self.stateless_call(
+                    trainable, frozen, x, training=True
+                )
+                return self.compute_loss(y=y, y_pred=outputs), updated
+
+            gradient = jax.value_and_grad(loss, has_aux=True)
+            (value, updated), gradients = gradient(trainable)
+            trainable, optimizer = self.optimizer.stateless_apply(
+                optimizer, gradients, trainable
+            )
+            return {"loss": value}, (trainable, updated, optimizer, metrics)
+
+    model = Model([keras.Input((TIME, FEATURES)), layers.GRU(UNITS), layers.Dense(1)])
+    return trained(compiled(model))
 
 
 @use("`jax.jit` around the layer")

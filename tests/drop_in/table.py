@@ -33,32 +33,37 @@ LISTS = {
     BOTH_REFUSE: "What both refuse",
 }
 
+HEAD = f"""\
+# Where `keras.layers.GRU` works, `keras_gru.GRU` works
+
+Each row is a use of the layer, run with `keras.layers.GRU` and with `keras_gru.GRU` in
+its place (`GRUCell` and `GRUCellV` likewise), from the same seed, on Keras
+{keras.__version__} without a GPU. The uses are the functions of
+[tests/drop_in](../tests/drop_in); `tests/test_drop_in.py` runs them and compares each
+cell with what it saw; `python -m tests.drop_in` writes this file.
+
+- **{SAME}**: equal results within `tests/tolerances.py`, and no new warning.
+- **{DIFFERS}**, **{ONLY_OURS}**, **{BOTH_REFUSE}**: the reasons are below.
+- **{FAILS}**: an error, other results or a new warning; a defect.
+- **{NO_SUCH_USE}**: the backend has no such thing, or the tests do not run it there:
+  `jit_compile=True` takes torch a minute a model, `tf.data` beside torch would bring
+  two copies of LLVM into one process, and LiteRT from torch needs another package.
+"""
+NOT_YET = dict.fromkeys(BACKENDS, "?")
+"""The verdicts of a use that has not run."""
+
 Cells = dict[tuple[str, str], dict[str, str]]
 """(group, title) -> backend -> verdict."""
 
 
 def render(cells: Cells) -> str:
     """The file with these verdicts; the uses and their reasons are from the code."""
-    lines = [
-        "# Where `keras.layers.GRU` works, `keras_gru.GRU` works",
-        "",
-        "Each row is a use of the layer, run with `keras.layers.GRU` and with",
-        "`keras_gru.GRU` in its place (`GRUCell` and `GRUCellV` likewise), from the",
-        f"same seed, on Keras {keras.__version__} without a GPU. The uses are the",
-        "functions of [tests/drop_in](../tests/drop_in); `tests/test_drop_in.py` runs",
-        "them and compares each cell with what it saw; `python -m tests.drop_in`",
-        "writes this file.",
-        "",
-        f"- **{SAME}**: equal results within `tests/tolerances.py`, no new warning.",
-        f"- **{DIFFERS}**, **{ONLY_OURS}**, **{BOTH_REFUSE}**: the reasons are below.",
-        f"- **{FAILS}**: works with `keras.layers.GRU` only; a defect.",
-        f"- **{NO_SUCH_USE}**: the backend has no such thing.",
-    ]
+    lines = HEAD.splitlines()
     for heading, uses in itertools.groupby(USES, lambda use: use.group):
         lines += ["", f"## {heading}", "", f"| use | {' | '.join(NAMES.values())} |"]
         lines.append("|---|---|---|---|")
         for use in uses:
-            verdicts = cells[use.group, use.title]
+            verdicts = cells.get((use.group, use.title), NOT_YET)
             lines.append(
                 f"| {use.title} | {' | '.join(verdicts[b] for b in BACKENDS)} |"
             )
