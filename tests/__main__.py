@@ -28,6 +28,7 @@ LEANS_ON_KERAS = [
     *("tests/test_signature.py", "tests/test_call.py", "tests/test_cell.py"),
     *("tests/test_dropout.py", "tests/test_stateful.py", "tests/test_bidirectional.py"),
     *("tests/test_config.py", "tests/test_weight_files.py"),
+    "tests/test_keras_private.py",
     *("-k", "not weights_from_a_file"),  # fifty cases of what others do too
 ]
 

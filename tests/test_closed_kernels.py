@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gru import keras_private
 from keras_gru.kernels import closed, portable, tensorflow_cudnn
 from tests.cases import AFTER, MASKS, SHAPES, Case, numbers
 from tests.passes import BACKEND, to_numpy
@@ -80,8 +81,8 @@ def test_what_tensorflow_cudnn_hands_to_keras(convention, monkeypatch):
         layer.set_weights(list(map(to_numpy, (kernel, recurrent_kernel, bias))))
         return None, layer(sequences, initial_state=state), None
 
-    rnn = importlib.import_module("keras.src.backend.tensorflow.rnn")
-    monkeypatch.setattr(rnn, "gru", gru)
+    module, _, name = keras_private.TENSORFLOW_GRU.partition(":")
+    monkeypatch.setattr(importlib.import_module(module), name, gru)
     case = Case(convention, "empty_row")
     given = numbers(case)
     call = dataclasses.replace(_call(case), device="gpu")
