@@ -22,8 +22,8 @@ import keras_gru
 from keras_gru import kernels, surroundings
 from keras_gru.kernels import torch_triton
 from tests.cases import CONVENTIONS, Case, judge, numbers
+from tests.contract import call_of
 from tests.passes import BACKEND, build_layer, check, run_layer, spy_on_kernels
-from tests.test_kernels import _call
 from tests.tolerances import assert_close
 
 if BACKEND != "torch" or find_spec("triton") is None:
@@ -163,7 +163,7 @@ def _on_a_gpu(monkeypatch, **changes):
     monkeypatch.setattr(torch_triton, "_capability", lambda: (9, 0))
     monkeypatch.setattr(torch_triton, "_compiler", lambda: True)
     monkeypatch.setattr(surroundings, "torch_device", lambda: "cuda:0")
-    call = _call(Case("keep_before"), **changes)
+    call = call_of(Case("keep_before"), **changes)
     return dataclasses.replace(call, device="gpu")
 
 
@@ -186,7 +186,7 @@ def test_the_interpreter_runs_by_name_only():
         assert (seen.names == ["torch_triton"]) is ran
     reason = keras_gru.GRU(3).explain().refusals["torch_triton"]
     assert "interpreter" in reason
-    call = _call(Case("keep_before"), dtype="bfloat16")
+    call = call_of(Case("keep_before"), dtype="bfloat16")
     assert "interpreter multiplies bfloat16" in torch_triton.refusal(call)
 
 
@@ -233,7 +233,7 @@ def test_what_a_machine_may_lack(name, value, reason, monkeypatch):
 
 def test_it_refuses_tensors_that_are_not_on_the_gpu(monkeypatch):
     with keras.device("meta"):
-        assert "'meta'" in torch_triton.refusal(_call(Case("keep_before")))
+        assert "'meta'" in torch_triton.refusal(call_of(Case("keep_before")))
     call = _on_a_gpu(monkeypatch)
     monkeypatch.setattr(surroundings, "torch_device", lambda: "cpu")
     assert "places its tensors on 'cpu'" in torch_triton.refusal(call)
