@@ -15,6 +15,8 @@ from keras_gru.kernels.contract import SequenceCall
 from tests import cases, oracle, tolerances
 from tests.cases import CASES, CONVENTIONS, MASKS, MATHS, NOT_MATHS, OPTIONS, SHAPES
 
+pytestmark = pytest.mark.once
+
 
 def test_every_kernel_has_cases():
     assert set(kernels.names()) == set(cases.KERNELS)

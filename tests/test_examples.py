@@ -77,6 +77,7 @@ def test_a_block_runs(at: str, tmp_path: Path) -> None:
     _run(tmp_path, script)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_has_the_options_it_is_given(command: str, tmp_path: Path) -> None:
     words = shlex.split(command)

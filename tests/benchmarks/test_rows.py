@@ -9,6 +9,8 @@ import pytest
 from benchmarks import rows
 from benchmarks.rows import Group, Shape
 
+pytestmark = pytest.mark.once
+
 CONVENTIONS = ("keep_after", "keep_before", "replace_after", "replace_before")
 SHAPES = (
     "64x100x128x256",

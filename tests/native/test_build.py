@@ -12,6 +12,8 @@ import pytest
 
 from keras_gru.native import library
 
+pytestmark = pytest.mark.once
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 

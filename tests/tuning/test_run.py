@@ -18,7 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import keras_tuner
 import pytest
 
@@ -38,10 +37,8 @@ from tests.tuning.models import (
     run_sweep,
 )
 
-once = pytest.mark.skipif(
-    keras.backend.backend() != "jax",
-    reason="the processes have a backend of their own: run once, under JAX",
-)
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -80,7 +77,6 @@ def _alive(pid: int) -> bool:
     return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
 
 
-@once
 def test_chief_and_worker_are_killed(tmp_path: Path) -> None:
     out, starts = tmp_path / "sweep", tmp_path / "starts"
     safe: set[str] = set()  # ended before a kill
@@ -141,7 +137,6 @@ run_sweep(Slow(pathlib.Path(sys.argv[2]), 0.4), pathlib.Path(sys.argv[1]))
 """
 
 
-@once
 def test_the_supervisor_is_killed_and_the_sweep_goes_on(tmp_path: Path) -> None:
     out, starts = tmp_path / "sweep", tmp_path / "starts"
     process = subprocess.Popen(
@@ -174,7 +169,6 @@ def test_the_supervisor_is_killed_and_the_sweep_goes_on(tmp_path: Path) -> None:
     assert alone["metrics"]["height"] == found.trials[2].metric
 
 
-@once
 def test_trials_that_hang_crash_and_fail(tmp_path: Path) -> None:
     """Each is recorded and the sweep goes on, until too many fail in a row."""
     modes = ["fine", "hang", "again", "kill", "raise", "memory", "nan", "exit"]
@@ -219,7 +213,6 @@ class _Unbuildable(Parabola):
         raise ValueError("no data")
 
 
-@once
 def test_a_model_that_cannot_be_built_ends_the_sweep(tmp_path: Path) -> None:
     with pytest.raises(tuning.SweepFailed, match=r"built with .*no data"):
         run_sweep(_Unbuildable(), tmp_path)
