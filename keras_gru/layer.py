@@ -9,12 +9,13 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.src.backend.common.masking import get_keras_mask  # not in the public API
 
-from keras_gru import arguments, backends, kernels, surroundings
+from keras_gru import arguments, backends, keras_private, kernels, surroundings
 from keras_gru.cell import GRUCellV, meant_implementation
 from keras_gru.equations import Tensor
 from keras_gru.kernels.contract import SequenceCall, SequenceTensors
+
+get_keras_mask = keras_private.get(keras_private.GET_MASK)
 
 
 @keras.saving.register_keras_serializable(package="keras_gru")

@@ -13,8 +13,10 @@ from types import FrameType
 
 import keras
 
+from keras_gru import keras_private
+
 EXPORTERS = (
-    "keras.src.export",
+    keras_private.EXPORT,
     "tensorflow.python.saved_model",
     "tensorflow.lite",
     "jax.experimental.jax2tf",
@@ -27,7 +29,7 @@ EXPORTERS = (
 )
 """Modules, with those below them, that write a model into a file of its own."""
 
-ONNX_EXPORTERS = ("keras.src.export.onnx", "torch.onnx", "tf2onnx", "jax2onnx")
+ONNX_EXPORTERS = (keras_private.EXPORT_ONNX, "torch.onnx", "tf2onnx", "jax2onnx")
 """Those among them that write ONNX, which has no variables."""
 
 
@@ -84,9 +86,8 @@ def compiling() -> bool:
 
 def resolving_jit() -> bool:
     """Whether Keras asks in order to decide what `jit_compile="auto"` means."""
-    return any(
-        frame.f_code.co_name == "_resolve_auto_jit_compile" for frame in _stack()
-    )
+    function = keras_private.RESOLVE_JIT.rpartition(".")[2]
+    return any(frame.f_code.co_name == function for frame in _stack())
 
 
 def device() -> str:
@@ -103,6 +104,11 @@ def device() -> str:
     import tensorflow as tf
 
     return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
+
+
+def torch_device() -> str:
+    """Where Keras puts new tensors of torch: "cpu", "cuda:0", or "meta" for shapes."""
+    return str(keras.ops.empty(()).device)
 
 
 def _is_below(modules: tuple[str, ...], frame: FrameType) -> bool:

@@ -50,13 +50,30 @@ def _fresh_keras():
     keras.config.set_dtype_policy(policy)
 
 
+ONCE_ON = "tensorflow"  # the one backend that is always installed
+
+
 def pytest_configure(config):
     """Warnings are errors, but for those that Keras causes on its own."""
+    config.addinivalue_line(
+        "markers", f"once: no backend has a part in it; it runs on {ONCE_ON} only"
+    )
     # Keras on torch calls np.array(tensor); torch's __array__ has no `copy` yet.
     config.addinivalue_line(
         "filterwarnings",
         "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",
     )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves what is the same on every backend to one of them."""
+    if keras.backend.backend() == ONCE_ON:
+        return
+    kept, once = [], []
+    for item in items:
+        (once if item.get_closest_marker("once") else kept).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=once)
 
 
 def pytest_report_header():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.cases import CASES, CONVENTIONS, Case, judge, numbers
+from tests.contract import HERE
 from tests.passes import (
     build_layer,
     check,
@@ -13,7 +14,6 @@ from tests.passes import (
     kernel_refuses,
     run_layer,
 )
-from tests.test_kernels import HERE
 from tests.tolerances import assert_close
 
 

@@ -15,6 +15,8 @@ from keras_gru.kernels.contract import SequenceCall
 from tests import cases, oracle, tolerances
 from tests.cases import CASES, CONVENTIONS, MASKS, MATHS, NOT_MATHS, OPTIONS, SHAPES
 
+pytestmark = pytest.mark.once
+
 
 def test_every_kernel_has_cases():
     assert set(kernels.names()) == set(cases.KERNELS)
@@ -134,12 +136,6 @@ def test_the_weights_are_all_different():
     for case in CASES:
         weights = np.concatenate([w.ravel() for w in cases.numbers(case).weights])
         assert len(np.unique(np.abs(weights))) == weights.size
-
-
-def test_every_tolerance_has_a_reason():
-    for name, tolerance in tolerances.TOLERANCES.items():
-        assert tolerance.error >= 0, name
-        assert len(tolerance.reason.split()) >= 8, name
 
 
 @pytest.mark.parametrize(

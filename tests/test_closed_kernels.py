@@ -14,10 +14,11 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gru import keras_private
 from keras_gru.kernels import closed, portable, tensorflow_cudnn
 from tests.cases import AFTER, MASKS, SHAPES, Case, numbers
+from tests.contract import call_of, expected_of, tensors_of
 from tests.passes import BACKEND, to_numpy
-from tests.test_kernels import _call, _oracle, _tensors
 from tests.tolerances import assert_close
 
 
@@ -25,7 +26,7 @@ def _stand_in(tensors):
     """The states of the plainest GRU, by a kernel that other tests vouch for."""
     assert tensors.mask is None
     case = Case("keep_after", option="default" if _biased(tensors) else "no_bias")
-    return portable.run(_call(case), tensors).states
+    return portable.run(call_of(case), tensors).states
 
 
 def _biased(tensors):
@@ -38,8 +39,8 @@ def _biased(tensors):
 def test_states_and_final_state(convention, mask, option):
     case = Case(convention, mask, option)
     given = numbers(case)
-    states, final_state = closed.run(_stand_in, _call(case), _tensors(case, given))
-    expected = _oracle(case, given)
+    states, final_state = closed.run(_stand_in, call_of(case), tensors_of(case, given))
+    expected = expected_of(case, given)
     assert_close(to_numpy(states), expected.states, "float32")
     assert_close(to_numpy(final_state), expected.final_state, "float32")
 
@@ -48,8 +49,8 @@ def test_states_and_final_state(convention, mask, option):
 def test_sizes(shape):
     case = Case("replace_after", "holes", shape=shape)
     given = numbers(case)
-    states, _ = closed.run(_stand_in, _call(case), _tensors(case, given))
-    assert_close(to_numpy(states), _oracle(case, given).states, "float32")
+    states, _ = closed.run(_stand_in, call_of(case), tensors_of(case, given))
+    assert_close(to_numpy(states), expected_of(case, given).states, "float32")
 
 
 def test_a_dropout_mask_on_the_input():
@@ -58,12 +59,12 @@ def test_a_dropout_mask_on_the_input():
     batch, _, features, _ = case.shape
     dropped = np.random.default_rng(1).uniform(0.5, 2, (batch, features))
     dropped = dropped.astype("float32")
-    call = dataclasses.replace(_call(case), dropout_masks=1)
-    tensors = _tensors(
+    call = dataclasses.replace(call_of(case), dropout_masks=1)
+    tensors = tensors_of(
         case, given, dropout_masks=(keras.ops.convert_to_tensor(dropped),)
     )
     states, _ = closed.run(_stand_in, call, tensors)
-    expected = _oracle(case, given, dropout_masks=[dropped]).states
+    expected = expected_of(case, given, dropout_masks=[dropped]).states
     assert_close(to_numpy(states), expected, "float32")
 
 
@@ -80,14 +81,14 @@ def test_what_tensorflow_cudnn_hands_to_keras(convention, monkeypatch):
         layer.set_weights(list(map(to_numpy, (kernel, recurrent_kernel, bias))))
         return None, layer(sequences, initial_state=state), None
 
-    rnn = importlib.import_module("keras.src.backend.tensorflow.rnn")
-    monkeypatch.setattr(rnn, "gru", gru)
+    module, _, name = keras_private.TENSORFLOW_GRU.partition(":")
+    monkeypatch.setattr(importlib.import_module(module), name, gru)
     case = Case(convention, "empty_row")
     given = numbers(case)
-    call = dataclasses.replace(_call(case), device="gpu")
+    call = dataclasses.replace(call_of(case), device="gpu")
     assert tensorflow_cudnn.refusal(call) is None
-    states, _ = tensorflow_cudnn.run(call, _tensors(case, given))
-    assert_close(to_numpy(states), _oracle(case, given).states, "float32")
+    states, _ = tensorflow_cudnn.run(call, tensors_of(case, given))
+    assert_close(to_numpy(states), expected_of(case, given).states, "float32")
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a kernel of TensorFlow")
@@ -107,5 +108,5 @@ def test_what_tensorflow_cudnn_hands_to_keras(convention, monkeypatch):
     ids=str,
 )
 def test_why_tensorflow_cudnn_refuses(changes, reason):
-    call = dataclasses.replace(_call(Case("keep_after")), device="gpu")
+    call = dataclasses.replace(call_of(Case("keep_after")), device="gpu")
     assert reason in tensorflow_cudnn.refusal(dataclasses.replace(call, **changes))

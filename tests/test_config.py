@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import keras_gru
+from tests.arguments import VALUES
 from tests.cases import CONVENTIONS
 from tests.passes import to_numpy
-from tests.test_signature import VALUES
 from tests.tolerances import assert_close
 
 X = np.random.default_rng(0).normal(size=(3, 7, 5)).astype("float32")

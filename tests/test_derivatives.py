@@ -16,12 +16,14 @@ import keras_gru
 from keras_gru import kernels
 from tests import oracle
 from tests.cases import Case, make_weights, numbers
+from tests.contract import HERE_WITH_CONVENTIONS
 from tests.passes import BACKEND, build_layer, float64_allowed, to_numpy
-from tests.test_kernels import KEY
 from tests.tolerances import assert_close
 
 STEP = 1e-5
-OWN_GRADIENT = [key for key in KEY if key[0] not in ("portable", "torch_triton")]
+OWN_GRADIENT = [
+    key for key in HERE_WITH_CONVENTIONS if key[0] not in ("portable", "torch_triton")
+]
 NAMES = ("x", "h0", "kernel", "recurrent_kernel", "bias")
 
 

@@ -78,6 +78,7 @@ def test_a_block_runs(at: str, tmp_path: Path) -> None:
     _run(tmp_path, script)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_has_the_options_it_is_given(command: str, tmp_path: Path) -> None:
     words = shlex.split(command)
@@ -89,7 +90,7 @@ def test_a_command_has_the_options_it_is_given(command: str, tmp_path: Path) -> 
 
 
 def test_there_are_some() -> None:
-    """A glob that finds nothing must not pass."""
-    assert len(EXAMPLES) >= 4
-    assert {at.split(":")[0] for at in PYTHON} >= {"README.md"}
-    assert len(COMMANDS) >= 15
+    """A pattern that finds nothing must not pass."""
+    assert EXAMPLES
+    assert "README.md" in {at.split(":")[0] for at in PYTHON}
+    assert COMMANDS

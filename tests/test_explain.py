@@ -38,9 +38,6 @@ def test_every_other_kernel_has_a_reason(input_shape, built):
     explained = layer.explain(input_shape)
     assert explained.kernel in kernels.names()
     assert set(explained.refusals) == set(kernels.names()) - {explained.kernel}
-    for reason in explained.refusals.values():
-        assert isinstance(reason, str)
-        assert len(reason.split()) >= 3
 
 
 def test_the_text_is_a_table():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_gru
+from keras_gru import keras_private
 from tests.cases import CONVENTIONS, KERNELS, Case, numbers
 from tests.passes import BACKEND, build_layer, run_layer, to_numpy
 from tests.tolerances import assert_close
@@ -139,7 +140,7 @@ def test_the_mask_goes_on_to_the_next_layer(return_sequences):
     x *= MASK[..., None]
     layer = keras_gru.GRU(6, return_sequences=return_sequences)
     outputs = layer(keras.layers.Masking()(x))
-    carried = keras.src.backend.get_keras_mask(outputs)
+    carried = keras_private.get(keras_private.GET_MASK)(outputs)
     if return_sequences:
         assert np.array_equal(to_numpy(carried), MASK)
         second = keras_gru.GRU(4)

@@ -11,6 +11,8 @@ from tests import oracle
 from tests.cases import CASES, CONVENTIONS, MASKS, Case, judge, numbers
 from tests.tolerances import assert_close
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_one_step_of_one_unit_by_hand(convention):

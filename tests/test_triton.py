@@ -19,11 +19,11 @@ import numpy as np
 import pytest
 
 import keras_gru
-from keras_gru import kernels
+from keras_gru import kernels, surroundings
 from keras_gru.kernels import torch_triton
 from tests.cases import CONVENTIONS, Case, judge, numbers
+from tests.contract import call_of
 from tests.passes import BACKEND, build_layer, check, run_layer, spy_on_kernels
-from tests.test_kernels import _call
 from tests.tolerances import assert_close
 
 if BACKEND != "torch" or find_spec("triton") is None:
@@ -162,7 +162,8 @@ def _on_a_gpu(monkeypatch, **changes):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     monkeypatch.setattr(torch_triton, "_capability", lambda: (9, 0))
     monkeypatch.setattr(torch_triton, "_compiler", lambda: True)
-    call = _call(Case("keep_before"), **changes)
+    monkeypatch.setattr(surroundings, "torch_device", lambda: "cuda:0")
+    call = call_of(Case("keep_before"), **changes)
     return dataclasses.replace(call, device="gpu")
 
 
@@ -171,8 +172,7 @@ def test_what_auto_takes_on_a_gpu(convention, monkeypatch):
     """cuDNN where it can; the before forms, which it lacks, run here."""
     call = _on_a_gpu(monkeypatch, **CONVENTIONS[convention])
     after = CONVENTIONS[convention]["reset_after"]
-    with keras.device("cuda:0"):
-        explained = kernels.explain(call)
+    explained = kernels.explain(call)
     assert explained.kernel == ("torch_native" if after else "torch_triton")
     assert set(explained.refusals) == set(kernels.names()) - {explained.kernel}
 
@@ -186,7 +186,7 @@ def test_the_interpreter_runs_by_name_only():
         assert (seen.names == ["torch_triton"]) is ran
     reason = keras_gru.GRU(3).explain().refusals["torch_triton"]
     assert "interpreter" in reason
-    call = _call(Case("keep_before"), dtype="bfloat16")
+    call = call_of(Case("keep_before"), dtype="bfloat16")
     assert "interpreter multiplies bfloat16" in torch_triton.refusal(call)
 
 
@@ -212,10 +212,9 @@ def test_the_interpreter_runs_by_name_only():
 )
 def test_why_it_refuses(changes, reason, monkeypatch):
     call = _on_a_gpu(monkeypatch)
-    with keras.device("cuda:0"):
-        assert torch_triton.refusal(call) is None
-        changed = dataclasses.replace(call, **changes)
-        assert reason in torch_triton.refusal(changed)
+    assert torch_triton.refusal(call) is None
+    changed = dataclasses.replace(call, **changes)
+    assert reason in torch_triton.refusal(changed)
 
 
 @pytest.mark.parametrize(
@@ -229,16 +228,15 @@ def test_why_it_refuses(changes, reason, monkeypatch):
 def test_what_a_machine_may_lack(name, value, reason, monkeypatch):
     call = _on_a_gpu(monkeypatch)
     monkeypatch.setattr(torch_triton, name, lambda: value)
-    with keras.device("cuda:0"):
-        assert reason in torch_triton.refusal(call)
+    assert reason in torch_triton.refusal(call)
 
 
 def test_it_refuses_tensors_that_are_not_on_the_gpu(monkeypatch):
     with keras.device("meta"):
-        assert "'meta'" in torch_triton.refusal(_call(Case("keep_before")))
+        assert "'meta'" in torch_triton.refusal(call_of(Case("keep_before")))
     call = _on_a_gpu(monkeypatch)
-    with keras.device("cpu"):
-        assert "places its tensors on 'cpu'" in torch_triton.refusal(call)
+    monkeypatch.setattr(surroundings, "torch_device", lambda: "cpu")
+    assert "places its tensors on 'cpu'" in torch_triton.refusal(call)
 
 
 def test_a_model_is_built_and_trained_with_it():

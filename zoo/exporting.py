@@ -71,14 +71,7 @@ def export(
     backends.use(backend)
     import keras
 
-    import keras_gru
-
     model = trained.model()
-    if form == "onnx":
-        # The scans keep the gates for a gradient, in arrays that tf2onnx cannot write.
-        for layer in model._flatten_layers():
-            if isinstance(layer, keras_gru.GRU):
-                layer.kernel = "portable"
     # An exporter asks for a model that was called; two steps of zeros will do.
     model(
         keras.tree.map_structure(

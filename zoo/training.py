@@ -123,15 +123,13 @@ def weights_to_use(model: keras.Model) -> list[np.ndarray]:
     optimizer = model.optimizer
     if not optimizer.use_ema:
         return values_of(model.weights)
-    averages = {
-        id(weight): average
-        for weight, average in zip(
-            model.trainable_variables,
-            optimizer._model_variables_moving_average,
-            strict=True,
-        )
-    }
-    return values_of([averages.get(id(weight), weight) for weight in model.weights])
+    # The averages come out of the optimizer only through the model's own variables.
+    trained = values_of(model.trainable_variables)
+    optimizer.finalize_variable_values(model.trainable_variables)
+    averaged = values_of(model.weights)
+    for variable, value in zip(model.trainable_variables, trained, strict=True):
+        variable.assign(value)
+    return averaged
 
 
 def fit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from keras_gru import keras_private
 from keras_gru.equations import Tensor
 from keras_gru.kernels import closed
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
@@ -33,8 +34,8 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
 
 def _states(tensors: SequenceTensors) -> Tensor:
     import tensorflow as tf
-    from keras.src.backend.tensorflow.rnn import gru  # not in the public API
 
+    gru = keras_private.get(keras_private.TENSORFLOW_GRU)
     _, states, _ = gru(
         tensors.sequences,
         tensors.initial_state,

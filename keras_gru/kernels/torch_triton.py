@@ -14,7 +14,7 @@ import shutil
 
 import keras
 
-from keras_gru import autodiff
+from keras_gru import autodiff, surroundings
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.recurrence import Loops, Recurrence
@@ -80,11 +80,9 @@ def interpreted() -> bool:
 
 def _no_gpu(call: SequenceCall) -> str | None:
     """Why the program cannot run where Keras computes."""
-    from keras.src.backend.torch.core import get_device  # not in the public API
-
     if not interpreted() and call.device != "gpu":
         return "it needs a GPU, and torch sees none"
-    placed = str(get_device())  # "meta" where Keras asks for shapes only
+    placed = surroundings.torch_device()
     able = ("cuda", "cpu") if interpreted() else ("cuda",)
     if placed.partition(":")[0] not in able:
         return f"it runs on the GPU, and Keras places its tensors on {placed!r}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from keras.src.backend.torch.core import get_device  # not in the public API
 
+from keras_gru import surroundings
 from keras_gru.autodiff import Arrays
 from keras_gru.autodiff.on_torch import differentiable as differentiable
 from keras_gru.equations import Tensor
@@ -16,7 +16,7 @@ from keras_gru.native.library import Options
 
 def refusal() -> str | None:
     """Why torch, as it stands at this moment, cannot call the library."""
-    device = str(get_device())
+    device = surroundings.torch_device()
     if device.partition(":")[0] != "cpu":
         return f"it runs on the CPU, and Keras places its tensors on {device!r}"
     return None

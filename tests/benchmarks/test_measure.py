@@ -12,6 +12,8 @@ from benchmarks.check import WrongResult
 from benchmarks.measure import measure
 from benchmarks.rows import Group, Shape
 
+pytestmark = pytest.mark.once
+
 GROUP = Group(Shape(2, 10, 3, 4), False, "inference", 2, ("keep_after",))
 
 

@@ -9,6 +9,8 @@ from benchmarks.measure import Measured
 from benchmarks.rows import CONVENTIONS, Group, Shape
 from tests.benchmarks.made_up import timings
 
+pytestmark = pytest.mark.once
+
 GROUP = Group(Shape(2, 10, 3, 4), False, "training", 2, tuple(CONVENTIONS))
 
 

@@ -10,6 +10,8 @@ from benchmarks.check import WrongResult
 from benchmarks.report import report
 from tests.benchmarks import made_up
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def csv(tmp_path):

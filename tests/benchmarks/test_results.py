@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks import results
 from benchmarks.rows import SHAPES, Group
 from tests.benchmarks import made_up
+
+pytestmark = pytest.mark.once
 
 OURS = [("jax", "keras_gru"), ("torch", "keras_gru")]
 

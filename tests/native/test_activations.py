@@ -8,7 +8,7 @@ import pytest
 from keras_gru.native import library
 from tests.native.arrays import Layer, draw, instructions, needs_library
 
-pytestmark = needs_library
+pytestmark = [pytest.mark.once, needs_library]
 
 FUNCTIONS = {
     "tanh": np.tanh,

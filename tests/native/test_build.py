@@ -15,6 +15,8 @@ import pytest
 import keras_gru
 from keras_gru.native import library
 
+pytestmark = pytest.mark.once
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 

@@ -22,7 +22,7 @@ from tests.native.arrays import (
 )
 from tests.tolerances import assert_close
 
-pytestmark = needs_library
+pytestmark = [pytest.mark.once, needs_library]
 
 MASKS = ("none", "right", "left", "holes", "rows", "empty")
 # (batch, time, features, units): odd ones, one of each, more units and features than

@@ -22,6 +22,8 @@ from keras_gru.tuning.records import COMPLETED, FAILED, SEED, Record, trial_seed
 from keras_gru.tuning.worker import work
 from tests.tuning.models import HEIGHT, Parabola, Troubled, settings, space_of
 
+pytestmark = pytest.mark.once
+
 
 class Chief:
     """A chief that can be taken away and brought back at the same port."""

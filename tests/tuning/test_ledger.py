@@ -25,6 +25,8 @@ from tests.tuning.models import (
     space_of,
 )
 
+pytestmark = pytest.mark.once
+
 
 def _outcome(found: dict[int, Record]) -> list[tuple[Any, ...]]:
     return [(r.number, r.values, r.status, r.metric) for r in found.values()]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
 import keras_tuner
 import pytest
 
@@ -15,10 +14,8 @@ from keras_gru import tuning
 from keras_gru.tuning import on_ray
 from tests.tuning.models import HEIGHT, height
 
-once = pytest.mark.skipif(
-    keras.backend.backend() != "jax",
-    reason="the processes have a backend of their own: run once, under JAX",
-)
+pytestmark = pytest.mark.once
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of Ray's own imports
     pytest.importorskip("ray", reason="the extra [ray] is not installed")
@@ -50,7 +47,6 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         ray.shutdown()
 
 
-@once
 def test_a_sweep_on_two_workers(found: tuple[Path, Any]) -> None:
     out, results = found
     assert len(results) == 6
@@ -74,7 +70,6 @@ def test_a_sweep_on_two_workers(found: tuple[Path, Any]) -> None:
     assert out.is_dir()
 
 
-@once
 def test_processes_with_another_backend_say_so(
     found: tuple[Path, Any], tmp_path: Path
 ) -> None:

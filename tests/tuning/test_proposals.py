@@ -15,6 +15,8 @@ from keras_gru.tuning.records import COMPLETED, EPOCHS, FAILED, SEED, Record
 from keras_gru.tuning.settings import TUNERS, Settings
 from tests.tuning.models import Parabola, height, settings, space_of
 
+pytestmark = pytest.mark.once
+
 SPACE = space_of(Parabola())
 
 

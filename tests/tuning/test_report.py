@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import keras
 import pytest
 
 from keras_gru.tuning import hparams, pictures, report, space, tables
@@ -20,6 +19,8 @@ from keras_gru.tuning.progress import Line
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, SEED, Record
 from keras_gru.tuning.space import Dimension
 from tests.tuning.models import settings
+
+pytestmark = pytest.mark.once
 
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
@@ -116,9 +117,6 @@ def test_a_report_before_the_first_trial_has_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
-@pytest.mark.skipif(
-    keras.backend.backend() != "jax", reason="the same on every backend: once, on JAX"
-)
 def test_the_report_in_a_browser_without_a_network(tmp_path: Path) -> None:
     """The screenshot stays in tests/artefacts, to be looked at."""
     _written(tmp_path)

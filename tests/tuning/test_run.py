@@ -18,7 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import keras_tuner
 import pytest
 
@@ -28,19 +27,19 @@ from keras_gru.tuning.again import again
 from keras_gru.tuning.locks import lock
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING
 from tests.tuning import models
-from tests.tuning.models import HEIGHT, Parabola, Slow, Troubled, finish, ledger
-
-once = pytest.mark.skipif(
-    keras.backend.backend() != "jax",
-    reason="the processes have a backend of their own: run once, under JAX",
+from tests.tuning.models import (
+    TRIALS,
+    Parabola,
+    Slow,
+    Troubled,
+    finish,
+    ledger,
+    run_sweep,
 )
+
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
-TRIALS = 6
-
-
-def _run(model: Any, out: Path, **changes: Any) -> tuning.Results:
-    common = {"objective": HEIGHT, "trials": TRIALS, "backend": "numpy", "seed": 3}
-    return tuning.run(model, out=out, **{**common, "about": {"what": "t"}, **changes})
 
 
 def _expected(folder: Path) -> dict[int, Any]:
@@ -78,7 +77,6 @@ def _alive(pid: int) -> bool:
     return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
 
 
-@once
 def test_chief_and_worker_are_killed(tmp_path: Path) -> None:
     out, starts = tmp_path / "sweep", tmp_path / "starts"
     safe: set[str] = set()  # ended before a kill
@@ -97,7 +95,7 @@ def test_chief_and_worker_are_killed(tmp_path: Path) -> None:
 
     killer = threading.Thread(target=kill)
     killer.start()
-    found = _run(Slow(starts, 0.5), out, workers=2)
+    found = run_sweep(Slow(starts, 0.5), out, workers=2)
     killer.join()
     assert {r.number: r.metric for r in found.trials} == _expected(tmp_path / "whole")
     # What had ended is not given out again; what was running may be, and what the
@@ -134,13 +132,11 @@ def _check_output(out: Path, found: tuning.Results) -> None:
 
 SCRIPT = """
 import pathlib, sys
-from tests.tuning.models import Slow
-from tests.tuning.test_run import _run
-_run(Slow(pathlib.Path(sys.argv[2]), 0.4), pathlib.Path(sys.argv[1]))
+from tests.tuning.models import Slow, run_sweep
+run_sweep(Slow(pathlib.Path(sys.argv[2]), 0.4), pathlib.Path(sys.argv[1]))
 """
 
 
-@once
 def test_the_supervisor_is_killed_and_the_sweep_goes_on(tmp_path: Path) -> None:
     out, starts = tmp_path / "sweep", tmp_path / "starts"
     process = subprocess.Popen(
@@ -162,10 +158,10 @@ def test_the_supervisor_is_killed_and_the_sweep_goes_on(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in _ended(out)}
     assert 2 <= len(before) < TRIALS, "killed too late to test anything"
     with pytest.raises(tuning.SweepError, match="holds a sweep: add resume=True"):
-        _run(Slow(starts, 0.0), out)
+        run_sweep(Slow(starts, 0.0), out)
     with pytest.raises(tuning.SweepError, match="seed was 3, now 4"):
-        _run(Slow(starts, 0.0), out, seed=4, resume=True)
-    found = _run(Slow(starts, 0.0), out, resume=True)
+        run_sweep(Slow(starts, 0.0), out, seed=4, resume=True)
+    found = run_sweep(Slow(starts, 0.0), out, resume=True)
     assert {r.number: r.metric for r in found.trials} == _expected(tmp_path / "whole")
     assert all(path.read_bytes() == content for path, content in before.items())
     # And a trial alone gives the metric that it gave in the sweep.
@@ -173,13 +169,12 @@ def test_the_supervisor_is_killed_and_the_sweep_goes_on(tmp_path: Path) -> None:
     assert alone["metrics"]["height"] == found.trials[2].metric
 
 
-@once
 def test_trials_that_hang_crash_and_fail(tmp_path: Path) -> None:
     """Each is recorded and the sweep goes on, until too many fail in a row."""
     modes = ["fine", "hang", "again", "kill", "raise", "memory", "nan", "exit"]
     begun = time.monotonic()
     with pytest.raises(tuning.SweepFailed) as failed:
-        _run(
+        run_sweep(
             Troubled(modes),
             tmp_path,
             objective=keras_tuner.Objective("score", "min"),
@@ -218,10 +213,9 @@ class _Unbuildable(Parabola):
         raise ValueError("no data")
 
 
-@once
 def test_a_model_that_cannot_be_built_ends_the_sweep(tmp_path: Path) -> None:
     with pytest.raises(tuning.SweepFailed, match=r"built with .*no data"):
-        _run(_Unbuildable(), tmp_path)
+        run_sweep(_Unbuildable(), tmp_path)
 
 
 # Mistakes, told before any process is started.
@@ -244,7 +238,7 @@ def test_a_model_that_cannot_be_built_ends_the_sweep(tmp_path: Path) -> None:
 )
 def test_mistakes(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(tuning.SweepError, match=words):
-        _run(Parabola(), tmp_path / "sweep", **changes)
+        run_sweep(Parabola(), tmp_path / "sweep", **changes)
 
 
 def test_folders_that_are_no_sweep(tmp_path: Path) -> None:
@@ -252,11 +246,11 @@ def test_folders_that_are_no_sweep(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.tex").write_text("")
     with pytest.raises(tuning.SweepError, match="is a file; expected a folder"):
-        _run(Parabola(), tmp_path / "file")
+        run_sweep(Parabola(), tmp_path / "file")
     with pytest.raises(tuning.SweepError, match="is not empty and holds no sweep"):
-        _run(Parabola(), tmp_path / "thesis")
+        run_sweep(Parabola(), tmp_path / "thesis")
     with pytest.raises(tuning.SweepError, match="holds no sweep that can be read"):
-        _run(Parabola(), tmp_path / "thesis", resume=True)
+        run_sweep(Parabola(), tmp_path / "thesis", resume=True)
     assert len(list((tmp_path / "thesis").iterdir())) == 1
 
 
@@ -266,7 +260,7 @@ def test_a_folder_in_use(tmp_path: Path) -> None:
         lock(tmp_path / "state" / "sweep.lock"),
         pytest.raises(tuning.SweepError, match="is in use: another sweep works there"),
     ):
-        _run(Parabola(), tmp_path, resume=True)
+        run_sweep(Parabola(), tmp_path, resume=True)
 
 
 def test_torn_settings(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

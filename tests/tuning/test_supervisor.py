@@ -18,6 +18,8 @@ from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, SEED, Record
 from keras_gru.tuning.supervisor import Plan, Supervisor
 from tests.tuning.models import settings
 
+pytestmark = pytest.mark.once
+
 STAYS = None  # an exit code: it runs on
 
 

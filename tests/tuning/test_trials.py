@@ -10,7 +10,6 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from keras_tuner.src.engine.hypermodel import get_hypermodel
 
 import keras_gru
 from keras_gru import tuning
@@ -209,28 +208,3 @@ def test_names_are_lazy() -> None:
     assert maker.__name__ == "gru"
     with pytest.raises(AttributeError, match="no attribute 'lstm'"):
         _ = tuning.lstm
-
-
-def test_the_example_is_short_and_sweeps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All of it but the processes, whose work is done here."""
-    import runpy
-
-    path = Path(__file__).parents[2] / "examples" / "sweep_your_model.py"
-    assert len(path.read_text().splitlines()) <= 40
-    asked: dict[str, Any] = {}
-
-    def run(build: Any, **options: Any) -> Any:
-        asked.update(options, build=build)
-        raise InterruptedError
-
-    monkeypatch.setattr(tuning, "run", run)
-    with pytest.raises(InterruptedError):
-        runpy.run_path(str(path), run_name="__main__")
-    model = get_hypermodel(asked["build"])
-    values = {"gru_units": 8, "gru_variant": "chung2014", "gru_dropout": 0.0}
-    hp = with_values(explore(model), {**values, "rate": 0.02, SEED: 1, EPOCHS: 1})
-    accuracy = keras_tuner.Objective(asked["objective"], "max")
-    report = run_trial(model, accuracy, hp, "0000", tmp_path, asked["fit"])
-    assert 0.3 < report.metrics["val_accuracy"] <= 1.0

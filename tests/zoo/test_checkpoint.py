@@ -11,6 +11,8 @@ from zoo import checkpoint as checkpoints
 from zoo.checkpoint import Checkpoint, DamagedCheckpoint
 from zoo.files import replacing
 
+pytestmark = pytest.mark.once
+
 
 def _checkpoint(step: int) -> Checkpoint:
     random = np.random.default_rng(step)

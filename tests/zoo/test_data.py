@@ -11,6 +11,8 @@ import pytest
 from zoo.errors import ZooError
 from zoo.language_model import data
 
+pytestmark = pytest.mark.once
+
 
 def test_split_is_the_first_nine_tenths_and_the_rest() -> None:
     corpus = data.Corpus("name", "abcdefghijklmnopqrstu")

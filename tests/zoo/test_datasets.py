@@ -11,6 +11,8 @@ import pytest
 from zoo.datasets import PublicFile, cache_folder, locate
 from zoo.errors import ZooError
 
+pytestmark = pytest.mark.once
+
 CONTENT = b"what the publisher serves\n"
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from zoo.extra import PACKAGES
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 
 # As if a package were not installed.

@@ -8,6 +8,8 @@ import pytest
 from zoo.errors import ZooError
 from zoo.language_model.sampling import probabilities
 
+pytestmark = pytest.mark.once
+
 CHANCES = np.array([0.1, 0.4, 0.05, 0.3, 0.15])
 LOGITS = np.log(CHANCES) + 3.0
 

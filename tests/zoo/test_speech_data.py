@@ -21,6 +21,8 @@ from zoo.speech.config import SIZES, TASKS, Config, for_task
 from zoo.speech.features import SAMPLE_RATE
 from zoo.speech.recordings import Recording, Split
 
+pytestmark = pytest.mark.once
+
 # Read before a fixture hides it from the tests.
 DATA = os.environ.get("KERAS_GRU_DATA")
 

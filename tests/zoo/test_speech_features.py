@@ -21,6 +21,8 @@ from zoo.speech.features import (
     mel_matrix,
 )
 
+pytestmark = pytest.mark.once
+
 MELS = 40
 
 

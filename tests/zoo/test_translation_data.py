@@ -16,6 +16,8 @@ from zoo.translation.batches import Batches, padded
 from zoo.translation.metrics import accuracy, bleu_and_chrf
 from zoo.translation.subwords import BOS, EOS, HIDDEN, PAD, Subwords
 
+pytestmark = pytest.mark.once
+
 # Read here, for the tests run without it.
 DATA = os.environ.get("KERAS_GRU_DATA")
 LINES = ["Ein Mann geht.", "Two dogs, one cat!", "Straße – 3 €", "<eos> is a word"]

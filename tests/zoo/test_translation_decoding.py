@@ -11,6 +11,8 @@ import pytest
 from zoo.translation.decoding import State, beam_search
 from zoo.translation.subwords import BOS, EOS
 
+pytestmark = pytest.mark.once
+
 # The end and two words; 0, 1 and 3 are special.
 WORDS = (4, 5)
 LIMIT = 4

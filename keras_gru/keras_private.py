@@ -1,0 +1,36 @@
+"""What this package uses of Keras that is not in its public API.
+
+A new Keras may move any of it without notice. So each name stands here and nowhere
+else, with where it is used; `tests/test_keras_private.py` tells which ones are gone.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from typing import Any
+
+GET_MASK = "keras.src.backend.common.masking:get_keras_mask"
+TENSORFLOW_GRU = "keras.src.backend.tensorflow.rnn:gru"
+CREATE_DROPOUT_MASK = "keras.layers:GRUCell._create_dropout_mask"
+RESOLVE_JIT = "keras:Model._resolve_auto_jit_compile"
+EXPORT = "keras.src.export"
+EXPORT_ONNX = "keras.src.export.onnx"
+
+USES = {
+    GET_MASK: "layer.py: the mask that the layer before attached to the input",
+    TENSORFLOW_GRU: "kernels/tensorflow_cudnn.py: calls cuDNN; imports TensorFlow",
+    CREATE_DROPOUT_MASK: "cell.py: overrides and calls it",
+    RESOLVE_JIT: "surroundings.py: on the stack where Keras decides about XLA",
+    EXPORT: "surroundings.py: on the stack where a model is exported",
+    EXPORT_ONNX: "surroundings.py: on the stack where a model becomes ONNX",
+}
+"""Name -> the file that uses it, and for what."""
+
+
+def get(name: str) -> Any:
+    """The object of a name in `USES`; imports its module only then.
+
+    Raises:
+        ImportError, AttributeError: this Keras does not have it.
+    """
+    return pkgutil.resolve_name(name)
