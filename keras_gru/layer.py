@@ -418,7 +418,7 @@ class GRU(keras.layers.RNN):
                     f"one: a GRU has one state. Received: {len(shape)} tensors."
                 )
             (shape,) = shape
-        if len(shape) == 2 and shape[0] == 1:
+        if arguments.known(shape)[:1] == (1,) and len(shape) == 2:
             batch = 1
         arguments.shape("initial_state", shape, (batch, self.units), "(batch, units)")
 
@@ -437,7 +437,7 @@ class GRU(keras.layers.RNN):
             sequences.shape, keras.tree.map_structure(lambda x: tuple(x.shape), state)
         )
         state = state[0] if keras.tree.is_nested(state) else state
-        if state.shape[0] != 1 or sequences.shape[0] == 1:
+        if arguments.known(state.shape)[0] != 1 or sequences.shape[0] == 1:
             return state
         return ops.broadcast_to(state, (ops.shape(sequences)[0], self.units))
 
@@ -452,10 +452,10 @@ class GRU(keras.layers.RNN):
         if mask is None:
             return None
         mask = ops.cast(ops.convert_to_tensor(mask), "bool")
-        if len(mask.shape) == 3 and mask.shape[-1] == 1:
+        if len(mask.shape) == 3 and arguments.known(mask.shape)[-1] == 1:
             mask = ops.squeeze(mask, axis=-1)
-        batch, timesteps, _ = sequences.shape
-        one_for_all = len(mask.shape) == 2 and mask.shape[0] == 1
+        batch, timesteps, _ = arguments.known(sequences.shape)
+        one_for_all = len(mask.shape) == 2 and arguments.known(mask.shape)[0] == 1
         arguments.shape(
             "mask",
             mask.shape,

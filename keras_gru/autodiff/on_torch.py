@@ -55,7 +55,8 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> Any:
-        given, results = ctx.saved_tensors[: ctx.given], ctx.saved_tensors[ctx.given :]
+        every = ctx.saved_tensors  # once: a checkpoint computes them again at each look
+        given, results = every[: ctx.given], every[ctx.given :]
         arrays, constants = given[: ctx.split], given[ctx.split :]
         count = ctx.function.outputs
         outputs, saved = results[:count], results[count:]
@@ -116,15 +117,17 @@ class _Gradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> Any:
-        reference, given = _Gradient.reference(ctx)
+        arrays, constants, outputs, saved, cotangents = _split(
+            ctx.saved_tensors, ctx.sizes
+        )
+        reference, given = _Gradient.reference(
+            ctx, arrays, constants, outputs, cotangents
+        )
         with_zeros = [
             torch.zeros_like(first) if second is None else second
             for first, second in zip(reference(*given), upstream, strict=True)
         ]
         second_order = iter(_vjp(reference, given, tuple(with_zeros)))
-        arrays, constants, outputs, saved, cotangents = _split(
-            ctx.saved_tensors, ctx.sizes
-        )
         return (
             *(None,) * 3,
             *(None if array is None else next(second_order) for array in arrays),
@@ -134,10 +137,10 @@ class _Gradient(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> Any:
-        arrays, *_, cotangents = _split(ctx.saved_tensors, ctx.sizes)
+        arrays, constants, outputs, _, cotangents = _split(ctx.saved_tensors, ctx.sizes)
         moved, *_, moved_cotangents = _split(tangents[3:], ctx.sizes)
         return _jvp(
-            *_Gradient.reference(ctx),
+            *_Gradient.reference(ctx, arrays, constants, outputs, cotangents),
             _filled((*arrays, *cotangents), (*moved, *moved_cotangents)),
         )
 
@@ -146,9 +149,14 @@ class _Gradient(torch.autograd.Function):
         return _one_by_one(_Gradient, info.batch_size, in_dims, inputs)
 
     @staticmethod
-    def reference(ctx: Any) -> tuple[Function, list[Tensor]]:
+    def reference(
+        ctx: Any,
+        arrays: Arrays,
+        constants: Arrays,
+        outputs: Tensors,
+        cotangents: Arrays,
+    ) -> tuple[Function, list[Tensor]]:
         """(arrays, cotangents) -> the same gradients, and these arguments."""
-        arrays, constants, outputs, _, cotangents = _split(ctx.saved_tensors, ctx.sizes)
 
         def gradients(*given: Tensor | None) -> Tensors:
             arrays, cotangents = given[: ctx.sizes[0]], given[ctx.sizes[0] :]

@@ -24,6 +24,8 @@ DERIVATIVES = autodiff.ONCE
 
 def refusal(call: SequenceCall) -> str | None:
     """None, or the reason why the compiled kernel cannot run the call."""
+    if call.compiled:  # first: torch.compile warns of the cache behind the next lines
+        return "XLA (jit_compile=True) or torch.compile cannot look into it"
     if (reason := library.missing()) is not None:
         return reason
     if call.dtype not in library.DTYPES:
@@ -39,8 +41,6 @@ def refusal(call: SequenceCall) -> str | None:
         return "unroll=True asks for a loop that is written out"
     if call.exporting:
         return "an export must not depend on it"
-    if call.compiled:
-        return "XLA (jit_compile=True) or torch.compile cannot look into it"
     environment: str | None = binding().refusal()
     return environment
 

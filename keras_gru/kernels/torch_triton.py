@@ -37,6 +37,8 @@ def refusal(call: SequenceCall) -> str | None:
     """None, or the reason why the program cannot run the call."""
     if call.backend != "torch":
         return f"it runs on torch; the backend is {call.backend}"
+    if call.compiled:  # first: torch.compile warns of the caches behind the next lines
+        return "torch.compile does not look into it"
     if not _installed():
         return "Triton is not installed beside torch; on Linux: pip install triton"
     if (reason := _no_gpu(call)) is not None:
@@ -60,8 +62,6 @@ def refusal(call: SequenceCall) -> str | None:
         return "unroll=True asks for a loop that is written out"
     if call.exporting:
         return "an export must not depend on it"
-    if call.compiled:
-        return "torch.compile does not look into it"
     return None
 
 
