@@ -20,6 +20,11 @@ from tests.contract import HERE_WITH_CONVENTIONS
 from tests.passes import BACKEND, build_layer, float64_allowed, to_numpy
 from tests.tolerances import assert_close
 
+# What torch's forward mode is made of, when it is first used.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
+)
+
 STEP = 1e-5
 OWN_GRADIENT = [
     key for key in HERE_WITH_CONVENTIONS if key[0] not in ("portable", "torch_triton")
