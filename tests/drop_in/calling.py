@@ -51,8 +51,8 @@ use("`unroll=True`, forwards and backwards")(
         for backwards in (False, True)
     ]
 )
-use("one step, 600 steps")(
-    lambda layers: each(built(layers), X[:, :1], np.tile(X, (1, 100, 1)))
+use("one step, 240 steps")(
+    lambda layers: each(built(layers), X[:, :1], np.tile(X, (1, 40, 1)))
 )
 use("one layer, other sizes in each call")(
     lambda layers: each(built(layers), X, X[:1], X[:, :2], X[:3, :4])

@@ -46,7 +46,7 @@ def compiled(model, optimizer="sgd", loss="mse", **options):
     return model
 
 
-def trained(model, x=X, y=Y, epochs=2, batch_size=2, **options):
+def trained(model, x=X, y=Y, epochs=1, batch_size=2, **options):
     """The losses of each epoch and the weights after them."""
     history = model.fit(
         x, y, epochs=epochs, batch_size=batch_size, shuffle=False, verbose=0, **options

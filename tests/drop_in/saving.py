@@ -43,8 +43,8 @@ def saved_and_loaded(model, name="model.keras"):
 @use("`.keras`: the model, its optimizer; training goes on")
 def _(layers):
     model = compiled(small_model(layers, dropout=0.2, seed=1), "adam")
-    trained(model, epochs=1)
-    return trained(saved_and_loaded(model), epochs=1)
+    trained(model)
+    return trained(saved_and_loaded(model))
 
 
 @use("`.keras` with `Bidirectional`, masks, `RNN(cell)`")

@@ -34,7 +34,7 @@ use = group("fit, evaluate, predict")
 def _(layers):
     model = compiled(small_model(layers), metrics=["mae"])
     return (
-        trained(model),
+        trained(model, epochs=2),
         model.train_on_batch(X, Y),
         model.test_on_batch(X, Y),
         model.predict_on_batch(X),
@@ -53,7 +53,8 @@ def _(layers):
             on_train_batch_end=lambda batch, logs: seen.append(logs["loss"])
         ),
     ]
-    return trained(model, validation_data=(X, Y), callbacks=callbacks), seen
+    more = {"validation_data": (X, Y), "callbacks": callbacks}
+    return trained(model, epochs=3, **more), seen
 
 
 @use("data from a generator, batches of several lengths, a `PyDataset`")
@@ -127,14 +128,12 @@ use("`unroll=True`, `go_backwards=True`")(
 )
 
 
-use("`run_eagerly=True`")(
-    lambda layers: fitted(layers, compile={"run_eagerly": True}, fit={"epochs": 1})
-)
+use("`run_eagerly=True`")(lambda layers: fitted(layers, compile={"run_eagerly": True}))
 use("`jit_compile=True`", on=NOT_TORCH)(
     lambda layers: fitted(layers, compile={"jit_compile": True})
 )
 use("`jit_compile=False`")(
-    lambda layers: fitted(layers, compile={"jit_compile": False}, fit={"epochs": 1})
+    lambda layers: fitted(layers, compile={"jit_compile": False})
 )
 use(
     "`steps_per_execution=2`",
@@ -164,13 +163,14 @@ use("gradient accumulation, clipped gradients, moving averages of weights (EMA)"
             use_ema=True,
             ema_overwrite_frequency=2,
         ),
+        fit={"epochs": 2},
     )
 )
 
 
-@use("Adam with a weight decay that spares the biases")
+@use("momentum, a weight decay that spares the biases")
 def _(layers):
-    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1)
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     return fitted(layers, optimizer=optimizer)
 
