@@ -11,7 +11,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if os.environ["KERAS_BACKEND"] == "torch":
     import torch
 
-    if not torch.cuda.is_available():
+    if torch.cuda.is_available():
+        torch.backends.cudnn.allow_tf32 = False  # cuDNN's default; a tolerance is not
+    else:
         # Triton reads it when it is imported, and Keras imports it: its programs run
         # without a GPU.
         os.environ["TRITON_INTERPRET"] = "1"
