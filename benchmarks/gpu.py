@@ -232,7 +232,8 @@ def _torch_nn(
         ("bias_hh_l0", bias[1]),
     ):
         z, r, n = np.split(weight, 3)
-        getattr(module, name).data = torch.tensor(np.concatenate([r, z, n]))
+        joined = np.ascontiguousarray(np.concatenate([r, z, n]))
+        getattr(module, name).data = torch.tensor(joined)
     module = module.to("cuda", dtype)
     module.flatten_parameters()
     return lambda x, training: module(x)[0], list(module.parameters())
@@ -417,11 +418,10 @@ def build_in_jax(row: Row) -> Built:
 
 def hold_against_the_oracle(out: Path) -> None:
     """The tests of torch's kernels on the GPU; their last lines are the result."""
-    workers = ["-n", "8"] if _has("xdist") else []
     tests = ["tests/test_against_oracle.py", "tests/test_triton.py"]
     command = ["-m", "pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [sys.executable, *command, *workers, *tests],
+        [sys.executable, *command, *tests],
         env=os.environ | {"KERAS_BACKEND": "torch"},
         capture_output=True,
         text=True,
@@ -456,12 +456,6 @@ def small() -> None:
             built = build_in_torch(row._replace(mode="training"))
             built.run()
             print(convention, units, f"{deviation(row, built):.1e}")
-
-
-def _has(package: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(package) is not None
 
 
 # All of it.
@@ -506,12 +500,14 @@ def _run(part: str, out: Path) -> None:
         small()
     else:
         file = out / "gpu.csv"
-        done = read(file) if file.exists() else []
+        new = not file.exists()
+        done = [] if new else read(file)
         measure = measure_torch if part == "torch" else measure_jax
         with file.open("a", newline="") as stream:
             writer = csv.writer(stream)
-            if not done:
+            if new:
                 writer.writerow(COLUMNS)
+                stream.flush()
 
             def write(row: Row, *measured: str) -> None:
                 shape = "x".join(map(str, row.shape))

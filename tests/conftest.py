@@ -31,6 +31,7 @@ if keras.backend.backend() == "jax":
     jax.config.update("jax_compilation_cache_dir", _compiled.name)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_default_matmul_precision", "highest")  # TF32 on a GPU else
 
 settings.register_profile(
     "keras_gru",

@@ -266,7 +266,7 @@ def test_the_interpreter_runs_by_name_only():
         ({"exporting": True}, "export"),
         ({"compiled": True}, "torch.compile"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_why_it_refuses(changes, reason, monkeypatch):
     call = _on_a_gpu(monkeypatch)

@@ -140,7 +140,8 @@ def _sizes(batch: int, units: int, item: int, gpu: Gpu) -> dict[str, Any]:
     Few units fit into one program, which then waits for no other. Otherwise U stays in
     shared memory and each of four warps takes a quarter of the sums, as long as two
     launches take all rows; past that, and where U does not fit, programs of 64 rows
-    read it from L2 in every step. Chosen from 170 measurements on an H200.
+    read it from L2 in every step. Chosen from 170 measurements on an H200
+    (benchmarks/results).
     """
     padded = max(16, 1 << (units - 1).bit_length())  # powers of two, as Triton wants
     copies = 2 if item == 4 and not _tf32() else 1  # the two halves of a float32
@@ -162,8 +163,8 @@ def _sizes(batch: int, units: int, item: int, gpu: Gpu) -> dict[str, Any]:
     if gpu.processors == 1 or (padded * item <= 256 and fits(padded)):
         return resident(padded, split=1, warps=8)
     columns = 8 if item == 4 else 16
-    launches = _blocks(batch, ROWS) / (gpu.processors // _blocks(units, columns) or 0.1)
-    if launches <= 2 and fits(columns):
+    together = gpu.processors // _blocks(units, columns)  # blocks of rows in a launch
+    if _blocks(batch, ROWS) <= 2 * together and fits(columns):
         return resident(columns, split=4, warps=4)
     return {
         "RESIDENT": False,
