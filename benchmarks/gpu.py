@@ -378,6 +378,7 @@ def build_in_jax(row: Row) -> Built:
     x = jnp.asarray(given.x)
     mask = None if given.mask is None else jnp.asarray(given.mask)
     kernel = ""
+    weights: Any
     if row.contender == "flax":
         from benchmarks.contenders.flax_scan import from_keras
 
@@ -479,7 +480,7 @@ def main(words: list[str] | None = None) -> int:
         begin = time.monotonic()
         backend = "jax" if part == "jax" else "torch"
         try:
-            status = subprocess.run(
+            status: object = subprocess.run(
                 [*THIS, part, "--out", str(arguments.out)],
                 env=os.environ | {"KERAS_BACKEND": backend},
                 timeout=max(1.0, end - begin),
@@ -511,7 +512,7 @@ def _run(part: str, out: Path) -> None:
 
             def write(row: Row, *measured: str) -> None:
                 shape = "x".join(map(str, row.shape))
-                writer.writerow([*row._replace(shape=shape), *measured])
+                writer.writerow([row.framework, shape, *row[2:], *measured])
                 stream.flush()
 
             measure({row for row, _ in done}, write)

@@ -18,6 +18,7 @@ from keras_gru import autodiff, surroundings
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.recurrence import Loops, Recurrence
+from keras_gru.triton import COLUMNS, interpreted
 
 DERIVATIVES = autodiff.ONCE
 
@@ -25,9 +26,6 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 MOST_UNITS = 1024
 """Measured up to here; past it cuDNN's products should win, where cuDNN can."""
-
-COLUMNS = 16
-"""Units of one program at most, where several share them."""
 
 OLDEST = (8, 0)
 """The compute capability that Triton is written for, and upwards."""
@@ -88,11 +86,6 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
 
     loops = Loops(Recurrence.of(call), function.walk, function.walk_back)
     return recurrence.run_loops(loops, call, tensors)
-
-
-def interpreted() -> bool:
-    """Whether Triton interprets its programs, on any device: slow, for tests."""
-    return os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "yes", "on")
 
 
 def _no_gpu(call: SequenceCall) -> str | None:

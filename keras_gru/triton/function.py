@@ -12,8 +12,7 @@ import torch
 
 from keras_gru.equations import GateValues, Tensor
 from keras_gru.kernels.recurrence import Operands, Recurrence, Trace
-from keras_gru.kernels.torch_triton import COLUMNS, interpreted
-from keras_gru.triton import programs
+from keras_gru.triton import COLUMNS, interpreted, programs
 
 ROWS = 16  # as many as a tensor core wants
 
