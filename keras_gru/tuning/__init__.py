@@ -1,8 +1,7 @@
 """Hyperparameter search that survives what kills its processes.
 
-`gru` builds a GRU from hyperparameters, `run` sweeps any `keras_tuner.HyperModel`,
-`join` lends this machine to a sweep elsewhere. They need the extra ``[tune]``, and
-nothing of it is imported before they are used.
+`gru` builds a GRU from hyperparameters, `run` sweeps any `keras_tuner.HyperModel`. They
+need the extra ``[tune]``, and nothing of it is imported before they are used.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from keras_gru.tuning.errors import SweepError as SweepError
     from keras_gru.tuning.errors import SweepFailed as SweepFailed
-    from keras_gru.tuning.joining import join as join
     from keras_gru.tuning.layer import gru as gru
     from keras_gru.tuning.sweep import Results as Results
     from keras_gru.tuning.sweep import run as run
@@ -23,11 +21,10 @@ _HOMES = {
     "SweepError": "errors",
     "SweepFailed": "errors",
     "gru": "layer",
-    "join": "joining",
     "run": "sweep",
 }
 
-__all__ = ["Results", "SweepError", "SweepFailed", "gru", "join", "run"]
+__all__ = ["Results", "SweepError", "SweepFailed", "gru", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_gru.tuning import records, settings
-from keras_gru.tuning.errors import SweepError
+from keras_gru.tuning.errors import SweepError, one_line
 from keras_gru.tuning.records import EPOCHS, Record
 from keras_gru.tuning.sweep import ENVIRONMENT, require
 
@@ -23,7 +23,12 @@ INSIDE = "KERAS_GRU_AGAIN"  # set in the process that has the sweep's environmen
 
 
 def again(
-    folder: Path, out: Path, trial_id: str | None = None, epochs: int | None = None
+    folder: Path,
+    out: Path,
+    trial_id: str | None = None,
+    epochs: int | None = None,
+    *,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Run a trial again in this process.
 
@@ -32,12 +37,13 @@ def again(
         out: where the model and what else the trial leaves go.
         trial_id: of the trial; None: the best one.
         epochs: in place of the trial's own.
+        trust: run the code in the folder whoever has written it.
 
     Returns:
         Trial, metrics, epochs and seconds.
 
     Raises:
-        SweepError: there is no such sweep or trial.
+        SweepError: there is no such sweep or trial, or its code is not this user's.
     """
     require()
     import keras_tuner
@@ -48,7 +54,7 @@ def again(
 
     sweep = settings.read(folder)
     record = _find(folder, sweep, trial_id)
-    hypermodel, fit = payload.load(folder)
+    hypermodel, fit = payload.load(folder, trust=trust)
     values = dict(record.values)
     if epochs is not None:
         values[EPOCHS] = epochs
@@ -94,18 +100,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the model")
     parser.add_argument("--trial", help="its id  [default: the best]")
     parser.add_argument("--epochs", type=int, help="[default: the trial's own]")
+    parser.add_argument(
+        "--trust", action="store_true", help="run its code whoever has written it"
+    )
     given = parser.parse_args(arguments)
     path = given.sweep / ENVIRONMENT
     if INSIDE not in os.environ and path.is_file():
         # Keras has its backend already, and the backend its threads.
-        environment = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            environment = {**json.loads(path.read_text(encoding="utf-8"))}
+        except (ValueError, TypeError) as error:
+            print(f"sweep: {path} is damaged: {one_line(error)}", file=sys.stderr)
+            return 2
         words = sys.argv[1:] if arguments is None else arguments
         command = [sys.executable, "-m", "keras_gru.tuning.again", *words]
         return subprocess.run(
             command, env={**os.environ, **environment, INSIDE: "1"}, check=False
         ).returncode
     try:
-        print(json.dumps(again(given.sweep, given.out, given.trial, given.epochs)))
+        print(
+            json.dumps(
+                again(
+                    given.sweep, given.out, given.trial, given.epochs, trust=given.trust
+                )
+            )
+        )
     except SweepError as error:
         print(f"sweep: {error}", file=sys.stderr)
         return 2

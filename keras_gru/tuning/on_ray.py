@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_gru.tuning.children import environment
 from keras_gru.tuning.errors import SweepError
 from keras_gru.tuning.payload import as_hypermodel
+from keras_gru.tuning.pool import environment
 from keras_gru.tuning.records import EPOCHS, SEED, trial_seed
 from keras_gru.tuning.sweep import objective_of, require
 

@@ -18,6 +18,8 @@ from typing import Any
 from keras_gru.tuning.errors import SweepError
 from keras_gru.tuning.files import set_aside, write_json
 
+RESULT = "result.json"  # what a worker leaves of a trial, beside its record
+
 RUNNING, COMPLETED, FAILED = "RUNNING", "COMPLETED", "FAILED"
 
 # What a tuner adds to the values of a trial; not hyperparameters of the model.

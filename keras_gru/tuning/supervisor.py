@@ -1,34 +1,29 @@
-"""Starts chief and workers, restarts the dead, and ends everything when it is over."""
+"""Has workers run the trials, starts the dead ones again, and ends everything."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import selectors
 import signal
-import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+
+import keras_tuner
 
 from keras_gru.tuning import records
-from keras_gru.tuning.children import Child
 from keras_gru.tuning.errors import SweepError
-from keras_gru.tuning.names import ADDRESS, LOCAL, WRONG
-from keras_gru.tuning.records import COMPLETED, RUNNING, Record
-from keras_gru.tuning.settings import Settings
+from keras_gru.tuning.ledger import Ledger, Report
+from keras_gru.tuning.pool import Answer, Worker
+from keras_gru.tuning.records import COMPLETED, RESULT, RUNNING, Record
 
-# Deaths without a sign of progress in between, after which it will not get better.
+# Starts in a row in which a worker dies before it has built the model.
 BARREN = 5
 # Deaths of workers in one trial after which the trial counts as failed: by a signal
 # from outside, which may have meant anyone, and by a fault of the process's own.
 KILLS, CRASHES = 5, 2
-TICK = 0.1
 START = 60.0  # seconds that the start of a worker may take
-
-# The chief computes nothing with Keras; the NumPy backend, which needs JAX, starts in
-# half the time of the others.
-_LIGHT = {"KERAS_BACKEND": "numpy"} if importlib.util.find_spec("jax") else {}
+LOOK = 1.0  # seconds between two lines of progress, where nothing happens
 
 
 @dataclass(frozen=True)
@@ -36,34 +31,29 @@ class Plan:
     """How a sweep is run; nothing here changes what its trials are.
 
     Attributes:
-        workers: how many run at a time on this machine.
-        host: the address that the chief listens on.
-        port: 0 takes a free one.
+        workers: how many run at a time.
         budget: seconds for all of it; None: no limit.
         trial_timeout: seconds for a trial; None: no limit.
         failures: so many failed trials in a row end the sweep.
-        environment: of the processes.
+        environment: of the workers.
     """
 
     workers: int
-    host: str
-    port: int
     budget: float | None
     trial_timeout: float | None
     failures: int
     environment: dict[str, str]
 
 
-@dataclass
-class _Slot:
-    """A worker's place: its process, and what was seen of it."""
+class Slot:
+    """A worker's place: the worker, what it runs, since when."""
 
-    child: Child
-    barren: int = 0
-    finished: bool = False
-    trial: tuple[int, int] | None = None  # number and start of what it ran last
-    begun: bool = False  # the running process has been given a trial
-    since: float = field(default_factory=time.monotonic)
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.record: Record | None = None
+        self.ready = False  # it has built the model
+        self.since = time.monotonic()
+        self.deaths = 0  # before it was ready
 
 
 class Over(Exception):
@@ -71,11 +61,11 @@ class Over(Exception):
 
 
 class Supervisor:
-    """Runs the processes of a sweep.
+    """Runs the trials of a sweep.
 
     Args:
-        folder: of the sweep.
-        settings: of the sweep.
+        ledger: the trials.
+        digest: of the hypermodel's pickle.
         plan: how to run it.
         changed: called with all records when one of them has changed, and about once
             a second for the clock's sake.
@@ -83,41 +73,21 @@ class Supervisor:
 
     def __init__(
         self,
-        folder: Path,
-        settings: Settings,
+        ledger: Ledger,
+        digest: str,
         plan: Plan,
         changed: Callable[[dict[int, Record]], None],
     ) -> None:
-        self.folder = folder
-        self.settings = settings
+        self.ledger = ledger
         self.plan = plan
-        self.records: dict[int, Record] = {}
         self._changed = changed
-        self._stamps: dict[Path, int] = {}
-        self._port = plan.port or _free_port(plan.host)
-        self._chief = Child(
-            "chief",
-            "keras_gru.tuning.chief",
-            folder / "logs" / "chief.log",
-            {**plan.environment, **_LIGHT},
-        )
-        self._chief_listens = False
-        self._chief_barren = 0
         self._slots = [
-            _Slot(
-                Child(
-                    f"{LOCAL}{number}",
-                    "keras_gru.tuning.worker",
-                    folder / "logs" / f"{LOCAL}{number}.log",
-                    plan.environment,
-                )
-            )
-            for number in range(1, plan.workers + 1)
+            Slot(Worker(f"worker-{n}", ledger.folder, digest, plan.environment))
+            for n in range(1, plan.workers + 1)
         ]
-        self._verdicts: dict[int, str] = {}  # failed trials that the chief must record
-        self._told: set[tuple[int, int]] = set()  # (trial, chief's pid)
-        self._deaths: dict[int, int] = {}
-        self._reported = 0.0
+        self._deaths: dict[int, list[int]] = {}  # trial -> exit codes of its workers
+        self._selector = selectors.DefaultSelector()
+        self._after = max((r.order for r in ledger.records.values()), default=0)
 
     def run(self) -> str:
         """Run to the end.
@@ -126,179 +96,171 @@ class Supervisor:
             Why it ended early; "" where it is complete.
         """
         self._begun = time.monotonic()
-        (self.folder / ADDRESS).unlink(missing_ok=True)
-        self._look()
-        self._after = max((r.order for r in self.records.values()), default=0)
-        if sum(r.order > 0 for r in self.records.values()) >= self.settings.trials:
+        self._collect_results()
+        if sum(r.order > 0 for r in self.ledger.records.values()) >= (
+            self.ledger.settings.trials
+        ):
             return ""  # resumed, and complete
-        self._start_chief(fresh=True)
         try:
+            for slot in self._slots:
+                self._start(slot)
             while True:
-                self._tick()
-                time.sleep(TICK)
+                self._check_limits()
+                for slot in self._slots:
+                    self._offer(slot)
+                self._changed(self.ledger.records)
+                self._check_end()
+                self._wait()
         except Over as over:
             return str(over)
         finally:
             for slot in self._slots:
-                slot.child.kill()
-            self._chief.end(seconds=2.0)
-            self._look()
-            self._changed(self.records)
+                slot.worker.end()
+            self._selector.close()
+            self._changed(self.ledger.records)
 
-    def _tick(self) -> None:
-        """Look at everything once; what is not mended yet is seen again."""
-        if self._look() or time.monotonic() - self._reported >= 1.0:
-            self._changed(self.records)
-            self._reported = time.monotonic()
-        self._check_chief()
+    def _wait(self) -> None:
+        """Until a worker says something or ends, a trial is late, or a second."""
+        for key, _ in self._selector.select(self._patience()):
+            slot, pipe = key.data
+            if self._selector.get_map().get(pipe) is not key:
+                continue  # its worker was started again in this round
+            for answer in slot.worker.answers():
+                self._hear(slot, answer)
+            if pipe == slot.worker.pipes()[1]:
+                self._bury(slot)
         for slot in self._slots:
-            self._check_worker(slot)
-        self._tell_verdicts()
-        self._check_end()
+            self._check_time(slot)
 
-    def _look(self) -> bool:
-        """Read the records that have changed; whether there were any."""
-        changed = False
-        for path in self.folder.glob("trials/*/trial.json"):
-            try:
-                stamp = path.stat().st_mtime_ns
-                if self._stamps.get(path) != stamp:
-                    record = records.read(path)
-                    self.records[record.number] = record
-                    self._stamps[path] = stamp
-                    changed = True
-            # Damaged, and soon set aside by the chief, whose files they are.
-            except (FileNotFoundError, ValueError):
-                continue
-        return changed
+    def _patience(self) -> float:
+        limits = [slot.since + self._limit(slot) for slot in self._slots if slot.record]
+        if self.plan.budget is not None:
+            limits.append(self._begun + self.plan.budget)
+        left = min(limits, default=float("inf")) - time.monotonic()
+        return min(max(left, 0.0), LOOK)
 
-    def _start_chief(self, *, fresh: bool = False) -> None:
-        self._chief_listens = False
-        self._chief.start(
-            [
-                *("--folder", str(self.folder)),
-                *("--host", self.plan.host),
-                *("--port", str(self._port)),
-                *("--failures", str(self.plan.failures)),
-                *("--after", str(self._after)),
-                *(["--fresh"] if fresh else []),
-            ]
-        )
-
-    def _check_chief(self) -> None:
-        code = self._chief.exit_code()
-        if code is not None:
-            self._chief_barren = 0 if self._chief_listens else self._chief_barren + 1
-            if code == WRONG or self._chief_barren >= BARREN:
-                raise Over(f"the chief cannot work: {self._chief.last_words()}")
-            self._chief.kill()
-            # Fresh again where it died before it had taken the trials back.
-            self._start_chief(fresh=not (self.folder / ADDRESS).is_file())
-        elif not self._chief_listens:
-            self._chief_listens = self._speaker() == self._chief.pid
-
-    def _speaker(self) -> int:
-        """The process of the chief that listened last; 0 before the first one."""
-        path = self.folder / ADDRESS
-        if not path.is_file():
-            return 0
-        return int(json.loads(path.read_text(encoding="utf-8"))["pid"])
-
-    def _check_worker(self, slot: _Slot) -> None:
-        code = slot.child.exit_code()
-        running = self._trial_of(slot.child.name)
-        if running is not None:
-            slot.barren = 0
-            if slot.trial != (running.number, running.starts):
-                slot.trial = (running.number, running.starts)
-                slot.begun = True
-                slot.since = time.monotonic()
-        if slot.child.alive:
-            self._check_time(slot, running)
-        elif slot.finished:
-            self._start_again_for_the_lost(slot)
-        elif code == 0:
-            slot.finished = True
-        elif running is not None and running.number in self._verdicts:
-            return  # until the chief has recorded it, it would be given the same again
-        elif code is None:
-            self._start_worker(slot)
-        elif code == WRONG:
-            raise Over(slot.child.last_words())
-        else:
-            self._mourn(slot, running, code)
-
-    def _mourn(self, slot: _Slot, running: Record | None, code: int) -> None:
-        """A worker died: blame its trial where that is likely, and start it again."""
-        how = _how(code)
-        if running is None:
-            slot.barren += 1
-            if slot.barren >= BARREN:
-                raise Over(
-                    f"worker {slot.child.name} died {slot.barren} times before it had "
-                    f"a trial ({how}): {slot.child.last_words()}"
-                )
-        else:
-            deaths = self._deaths[running.number] = (
-                self._deaths.get(running.number, 0) + 1
-            )
-            if deaths >= (KILLS if code == -signal.SIGKILL else CRASHES):
-                self._verdicts[running.number] = (
-                    f"its worker died {deaths} times in it ({how}); "
-                    f"see logs/{slot.child.log.name}"
-                )
-                return
-        self._start_worker(slot)
-
-    def _start_worker(self, slot: _Slot) -> None:
-        slot.child.kill()  # what the dead one had started
-        slot.finished = slot.begun = False
+    def _start(self, slot: Slot) -> None:
+        slot.worker.start()
+        slot.ready = False
         slot.since = time.monotonic()
-        slot.child.start(
-            [
-                *("--folder", str(self.folder)),
-                *("--address", f"{_reachable(self.plan.host)}:{self._port}"),
-                *("--id", slot.child.name),
-            ]
-        )
+        for pipe in slot.worker.pipes():
+            self._selector.register(pipe, selectors.EVENT_READ, (slot, pipe))
 
-    def _check_time(self, slot: _Slot, running: Record | None) -> None:
-        """Kill a worker whose trial takes too long."""
+    def _end(self, slot: Slot) -> int | None:
+        for pipe in slot.worker.pipes():
+            self._selector.unregister(pipe)
+        return slot.worker.end()
+
+    def _hear(self, slot: Slot, answer: Answer) -> None:
+        if "wrong" in answer:
+            raise Over(answer["wrong"])
+        if "space" in answer:
+            try:
+                self.ledger.declare(
+                    keras_tuner.HyperParameters.from_config(answer["space"])
+                )
+            except SweepError as error:
+                raise Over(str(error)) from error
+            slot.ready, slot.deaths = True, 0
+            if slot.record is not None:  # the one that its predecessor died in
+                self._give(slot, self.ledger.give(slot.record, slot.worker.name))
+        elif slot.record is not None:
+            self._take_result(slot.record)
+            slot.record = None
+
+    def _offer(self, slot: Slot) -> None:
+        """Give an idle worker what is next."""
+        if not slot.ready or slot.record is not None:
+            return
+        busy = {s.record.number for s in self._slots if s.record is not None}
+        given = self.ledger.next(slot.worker.name, busy)
+        if isinstance(given, Record):
+            self._give(slot, given)
+
+    def _give(self, slot: Slot, record: Record) -> None:
+        slot.record = record
+        slot.since = time.monotonic()
+        slot.worker.tell(record.trial_id)
+
+    def _take_result(self, record: Record) -> bool:
+        """Record what a worker has left of a trial; whether it has left anything."""
+        path = self.ledger.folder / "trials" / record.trial_id / RESULT
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found.pop("start") != record.starts:
+                return False  # of an earlier start
+            failed = found.pop("failed")
+            self.ledger.finish(record.number, Report(**found), failed=failed)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return False  # absent, or damaged: the trial is run again
+        return True
+
+    def _collect_results(self) -> None:
+        """Of trials that ended while the supervisor was being killed."""
+        for record in list(self.ledger.records.values()):
+            if record.status == RUNNING:
+                self._take_result(record)
+
+    def _bury(self, slot: Slot) -> None:
+        """A worker has ended: blame its trial where that is likely, start another."""
+        code = self._end(slot)
+        record, how = slot.record, _how(code)
+        if record is not None and not self._take_result(record):
+            if slot.ready:
+                self._blame(slot, record, code, how)
+        elif record is not None:
+            slot.record = None
+        if not slot.ready:
+            slot.deaths += 1
+            if slot.deaths >= BARREN:
+                raise Over(
+                    f"{slot.worker.name} died {slot.deaths} times before it had a "
+                    f"trial ({how}): {slot.worker.last_words()}"
+                )
+        self._start(slot)
+
+    def _blame(self, slot: Slot, record: Record, code: int | None, how: str) -> None:
+        codes = self._deaths.setdefault(record.number, [])
+        codes.append(0 if code is None else code)
+        if len(codes) >= (KILLS if code == -signal.SIGKILL else CRASHES):
+            message = (
+                f"its worker died {len(codes)} times in it ({how}); "
+                f"see logs/{slot.worker.log.name}"
+            )
+            self.ledger.finish(record.number, Report(message=message), failed=True)
+            slot.record = None
+
+    def _limit(self, slot: Slot) -> float:
         limit = self.plan.trial_timeout
         if limit is None:
-            return
+            return float("inf")
         # The start of a process and its backend is no part of a trial.
-        late = time.monotonic() - slot.since > limit + (0.0 if slot.begun else START)
-        if late and running is not None:
-            slot.child.kill()
-            self._verdicts[running.number] = f"it took longer than {limit:g} s"
-        elif late and not (self.folder / "space.json").is_file():
-            raise Over(f"the model was not built within {limit:g} s, before any trial")
+        return limit if slot.ready else limit + START
 
-    def _tell_verdicts(self) -> None:
-        """Have the chief record what only the supervisor knows."""
-        for number, message in list(self._verdicts.items()):
-            record = self.records.get(number)
-            if record is None or record.status != RUNNING:
-                del self._verdicts[number]
-                continue
-            told = (number, self._chief.pid)
-            if self._chief_listens and told not in self._told:
-                self._told.add(told)
-                limit = self.plan.trial_timeout if "longer" in message else None
-                order = {"fail": record.trial_id, "message": message, "seconds": limit}
-                self._chief.tell(json.dumps(order))
+    def _check_time(self, slot: Slot) -> None:
+        """Kill a worker whose trial takes too long."""
+        if time.monotonic() - slot.since <= self._limit(slot):
+            return
+        if slot.ready and slot.record is None:
+            return
+        limit = f"{self.plan.trial_timeout:g} s"
+        if slot.record is None or not slot.ready:
+            if self.ledger.space is None:
+                raise Over(f"the model was not built within {limit}, before any trial")
+            slot.deaths += 1
+        self._end(slot)
+        if slot.record is not None and slot.ready:
+            report = Report(
+                seconds=self.plan.trial_timeout, message=f"it took longer than {limit}"
+            )
+            if not self._take_result(slot.record):
+                self.ledger.finish(slot.record.number, report, failed=True)
+            slot.record = None
+        self._start(slot)
 
-    def _start_again_for_the_lost(self, slot: _Slot) -> None:
-        """Run a trial that a worker elsewhere has lost after this one was done."""
-        waiting = [
-            r for r in self.records.values() if r.status == RUNNING and not r.worker
-        ]
-        if waiting and not any(other.child.alive for other in self._slots):
-            self._start_worker(slot)
-
-    def _check_end(self) -> None:
-        row = records.failures_in_a_row(self.records.values(), self._after)
+    def _check_limits(self) -> None:
+        found = self.ledger.records.values()
+        row = records.failures_in_a_row(found, self._after)
         if len(row) >= self.plan.failures:
             raise Over(
                 f"{len(row)} trials in a row failed, the last one with: "
@@ -306,42 +268,23 @@ class Supervisor:
             )
         budget = self.plan.budget
         if budget is not None and time.monotonic() - self._begun > budget:
-            if any(r.status == COMPLETED for r in self.records.values()):
+            if any(r.status == COMPLETED for r in found):
                 raise Over("")
             raise Over(f"no trial was completed within the budget of {budget:g} s")
-        running = any(r.status == RUNNING for r in self.records.values())
-        if not running and all(slot.finished for slot in self._slots):
-            if not any(r.status == COMPLETED for r in self.records.values()):
-                said = f"; the last one failed with: {row[-1].message}" if row else ""
-                raise Over(f"no trial was completed{said}")
+
+    def _check_end(self) -> None:
+        """Over where a worker is ready, all are idle, and there was nothing to give."""
+        if any(s.record for s in self._slots) or not any(s.ready for s in self._slots):
+            return
+        found = self.ledger.records.values()
+        if any(r.status == COMPLETED for r in found):
             raise Over("")
-
-    def _trial_of(self, worker: str) -> Record | None:
-        """What a worker runs, as far as the records tell."""
-        for record in self.records.values():
-            if record.status == RUNNING and record.worker == worker:
-                return record
-        return None
+        row = records.failures_in_a_row(found, self._after)
+        said = f"; the last one failed with: {row[-1].message}" if row else ""
+        raise Over(f"no trial was completed{said}")
 
 
-def _free_port(host: str) -> int:
-    """A port that nobody listens on. The same for every chief: workers know it."""
-    with socket.socket() as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError as error:
-            raise SweepError(f"address={host!r} is not this machine's: {error}") from (
-                error
-            )
-        return int(probe.getsockname()[1])
-
-
-def _how(code: int) -> str:
-    if code < 0:
+def _how(code: int | None) -> str:
+    if code is not None and code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"
-
-
-def _reachable(host: str) -> str:
-    """The address by which this machine reaches itself."""
-    return "127.0.0.1" if host in ("0.0.0.0", "") else host

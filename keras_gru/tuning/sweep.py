@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_gru.tuning import records, settings
-from keras_gru.tuning.children import environment
 from keras_gru.tuning.errors import SweepError, SweepFailed
 from keras_gru.tuning.files import PARTIAL, write_json
+from keras_gru.tuning.ledger import Ledger
 from keras_gru.tuning.locks import lock
+from keras_gru.tuning.pool import environment
 from keras_gru.tuning.records import Record
 from keras_gru.tuning.settings import Settings
 from keras_gru.tuning.supervisor import Plan, Supervisor
@@ -31,7 +32,6 @@ ENVIRONMENT = "state/environment.json"
 NEEDED = {
     "keras_tuner": "keras-tuner",
     "six": "six",
-    "grpc": "grpcio",
     "cloudpickle": "cloudpickle",
     "matplotlib": "matplotlib",
     "tensorboard": "tensorboard",
@@ -85,15 +85,14 @@ def run(
     trial_timeout: float | None = None,
     max_failures: int = 3,
     resume: bool = False,
-    address: str = "127.0.0.1",
     about: Mapping[str, Any] | None = None,
     backend: str | None = None,
 ) -> Results:
     """Search the hyperparameters of a model; survive what kills a process.
 
-    Chief and workers run in processes of their own, which are restarted when they die
-    and end with this one. Killed as a whole, a sweep goes on with `resume`: no trial
-    that ended is lost or run again.
+    Trials run in processes of their own, which are restarted when they die and end
+    with this one, with all that they have started. Killed as a whole, a sweep goes on
+    with `resume`: no trial that ended is lost or run again.
 
     Args:
         hypermodel: a `keras_tuner.HyperModel`, or a function ``build(hp)`` that
@@ -116,9 +115,6 @@ def run(
         trial_timeout: seconds after which a trial counts as failed.
         max_failures: so many failed trials in a row end the sweep.
         resume: go on with the sweep in `out`.
-        address: where the chief listens, HOST or HOST:PORT. Anyone who can reach it
-            can read and change the sweep: there is no password and no encryption. The
-            default is this machine only.
         about: what is swept, for the report; part of what a resume checks.
         backend: of Keras in the workers; by default the one that runs here.
 
@@ -161,11 +157,8 @@ def run(
     for option, value in (("budget", budget), ("trial_timeout", trial_timeout)):
         if value is not None:
             _positive(option, value)
-    host, port = host_and_port(address)
     plan = Plan(
         workers=workers,
-        host=host,
-        port=port,
         budget=None if budget is None else budget * 60.0,
         trial_timeout=trial_timeout,
         failures=max_failures,
@@ -179,9 +172,9 @@ def run(
             settings.go_on(folder, sweep)
         for partial in folder.rglob(f"{PARTIAL}*"):  # of a process that was killed
             partial.unlink(missing_ok=True)
-        payload.save(folder, hypermodel, fit or {})
+        digest = payload.save(folder, hypermodel, fit or {})
         write_json(folder / ENVIRONMENT, plan.environment)
-        return _supervise(folder, sweep, plan)
+        return _supervise(Ledger(folder, sweep), digest, plan)
 
 
 def require(tuner: str = "random") -> None:
@@ -202,38 +195,18 @@ def require(tuner: str = "random") -> None:
         )
 
 
-def host_and_port(address: str) -> tuple[str, int]:
-    """HOST and PORT of an address; port 0, a free one, where it has none.
-
-    Raises:
-        SweepError: it is neither HOST nor HOST:PORT.
-
-    Example:
-        >>> host_and_port("127.0.0.1"), host_and_port("10.0.0.5:7000")
-        (('127.0.0.1', 0), ('10.0.0.5', 7000))
-    """
-    host, colon, port = address.rpartition(":")
-    if not colon:
-        host, port = address, "0"
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise SweepError(f"address={address!r}: expected HOST or HOST:PORT")
-    return host, int(port)
-
-
-def _supervise(folder: Path, sweep: Settings, plan: Plan) -> Results:
-    """Run the processes; keep the tables and pictures up to date."""
+def _supervise(ledger: Ledger, digest: str, plan: Plan) -> Results:
+    """Run the trials; keep the tables and pictures up to date."""
+    folder, sweep = ledger.folder, ledger.settings
     view = View(folder, sweep, plan)
-    supervisor = Supervisor(folder, sweep, plan, view.update)
-    reason, interrupted = "", True
+    supervisor = Supervisor(ledger, digest, plan, view.update)
+    reason = "stopped from outside"
     try:
         with _terminated():
             reason = supervisor.run()
-            interrupted = False
     finally:
-        if interrupted:
-            reason = "stopped from outside"
-        view.finish(supervisor.records, reason)
-    found = [record for _, record in sorted(supervisor.records.items())]
+        view.finish(ledger.records, reason)
+    found = [record for _, record in sorted(ledger.records.items())]
     best = records.best(found, sweep.direction)
     if reason or best is None:
         reason = reason or "no trial was completed"

@@ -1,101 +1,88 @@
-"""A process that runs trials until the chief has none left."""
+"""A process that runs trials, one after the other, as the supervisor tells it.
+
+It stays for many trials, because TensorFlow and Keras take seconds to start. It reads
+a trial's name from one pipe, runs what the trial's record says, writes
+``trials/ID/result.json``, and answers on another pipe, each a JSON object a line.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-import threading
 import time
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import keras_tuner
 
-from keras_gru.tuning import payload, settings
-from keras_gru.tuning.connection import Connection
+from keras_gru.tuning import payload, records, settings
 from keras_gru.tuning.errors import SweepError, one_line
-from keras_gru.tuning.names import WRONG
+from keras_gru.tuning.files import write_json
 from keras_gru.tuning.proposals import with_values
+from keras_gru.tuning.records import RESULT
 from keras_gru.tuning.trials import explore, failure, run_trial
 
 
-def work(
-    hypermodel: Any,
-    objective: keras_tuner.Objective,
-    connection: Connection,
-    folder: Path,
-    fit: Mapping[str, Any],
-) -> int:
-    """Run trials until there is none left.
+def work(folder: Path, digest: str, orders: TextIO, answers: TextIO) -> None:
+    """Run trials until the orders end.
 
     Args:
-        hypermodel: a `keras_tuner.HyperModel`.
-        objective: what is to be the best.
-        connection: to the chief.
-        folder: of the sweep; each trial has a folder below it.
-        fit: keyword arguments of the hypermodel's `fit`.
-
-    Returns:
-        How many it ran.
-
-    Raises:
-        SweepError: the model cannot be built at all, or the chief is gone.
+        folder: of the sweep.
+        digest: of the hypermodel's pickle, as the supervisor has written it.
+        orders: names of trials, one a line.
+        answers: the space, then each trial that has ended; or what is wrong.
     """
-    space = explore(hypermodel)
-    connection.declare(space)
-    done = 0
-    while (given := connection.next()) is not None:
-        trial_id, values = given
-        print(f"trial {trial_id}: {values}", flush=True)
+
+    def answer(**said: Any) -> None:
+        answers.write(json.dumps(said) + "\n")
+        answers.flush()
+
+    try:
+        sweep = settings.read(folder)
+        hypermodel, fit = payload.load(folder, digest=digest)
+        space = explore(hypermodel)
+    except SweepError as error:
+        answer(wrong=one_line(error))
+        return
+    answer(space=space.get_config())
+    objective = keras_tuner.Objective(sweep.objective, sweep.direction)
+    for order in orders:
+        trial_id = order.strip()
+        place = folder / "trials" / trial_id
+        record = records.read(place / "trial.json")
+        print(f"trial {trial_id}: {record.values}", flush=True)
         begun = time.perf_counter()
-        hp = with_values(space, values)
+        hp = with_values(space, record.values)
         try:
-            report = run_trial(
-                hypermodel, objective, hp, trial_id, folder / "trials" / trial_id, fit
-            )
+            report = run_trial(hypermodel, objective, hp, trial_id, place, fit)
             failed = False
         # SystemExit too: what the user's code does ends its trial, not the sweep.
         except (Exception, SystemExit) as error:
             report, failed = failure(error, time.perf_counter() - begun), True
         print(f"trial {trial_id}: {report}", flush=True)
-        connection.finish(trial_id, report, failed=failed)
-        done += 1
-    return done
+        result = {"start": record.starts, "failed": failed, **asdict(report)}
+        write_json(place / RESULT, result)
+        answer(ended=trial_id)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Work for the supervisor that started the process, and end with it."""
+def main(arguments: list[str] | None = None) -> None:
+    """Work for the supervisor that started the process."""
     parser = argparse.ArgumentParser(prog="keras_gru.tuning.worker")
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--address", required=True)
-    parser.add_argument("--id", required=True)
+    parser.add_argument("--digest", required=True)
+    parser.add_argument("--orders", type=int, required=True)
+    parser.add_argument("--answers", type=int, required=True)
     given = parser.parse_args(arguments)
-    threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
-    try:
-        sweep = settings.read(given.folder)
-        hypermodel, fit = payload.load(given.folder)
-        work(
-            hypermodel,
-            keras_tuner.Objective(sweep.objective, sweep.direction),
-            Connection(given.address, given.id),
-            given.folder,
-            fit,
-        )
-    except SweepError as error:
-        print(f"sweep: {one_line(error)}", file=sys.stderr, flush=True)
-        return WRONG
-    return 0
-
-
-def _end_with_the_supervisor() -> None:
-    """The supervisor holds the other end of the standard input."""
-    # Not sys.stdin: its lock would be in the way of the interpreter's own end.
-    while os.read(0, 1024):
-        pass
-    os._exit(1)
+    for descriptor in (given.orders, given.answers):
+        os.set_inheritable(descriptor, False)  # not for what a trial starts
+    with os.fdopen(given.orders) as orders, os.fdopen(given.answers, "w") as answers:
+        work(given.folder, given.digest, orders, answers)
+    sys.stdout.flush()
+    os._exit(0)  # threads that a trial has left would keep it
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

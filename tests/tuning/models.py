@@ -108,9 +108,9 @@ def run_sweep(model: Any, out: Path, **changes: Any) -> tuning.Results:
     return tuning.run(model, out=out, **{**common, "about": {"what": "t"}, **changes})
 
 
-def ledger(folder: Path, sweep: Settings, **changes: Any) -> Ledger:
+def ledger(folder: Path, sweep: Settings) -> Ledger:
     folder.mkdir(exist_ok=True)
-    found = Ledger(folder, sweep, **{"failures": 3, **changes})
+    found = Ledger(folder, sweep)
     found.declare(space_of(Parabola()))
     return found
 
@@ -123,7 +123,7 @@ def finish(book: Ledger, most: int | None = None, worker: str = "w") -> list[Rec
         assert given != WAIT, "one worker alone never waits"
         if not isinstance(given, Record):
             break
-        book.finish(given.trial_id, report(given), failed=False)
+        book.finish(given.number, report(given), failed=False)
         ran.append(book.records[given.number])
     return ran
 

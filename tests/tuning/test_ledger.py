@@ -12,7 +12,7 @@ import pytest
 
 from keras_gru.tuning import records
 from keras_gru.tuning.errors import SweepError
-from keras_gru.tuning.ledger import SILENCE, STOP, WAIT, Ledger, Report
+from keras_gru.tuning.ledger import STOP, Ledger, Report
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, Record
 from keras_gru.tuning.settings import TUNERS
 from tests.tuning.models import (
@@ -41,49 +41,35 @@ def test_a_ledger_that_dies_at_every_moment_ends_with_the_same_trials(
     broken = tmp_path / "broken"
     for moment in range(8):
         # It dies with the trial of this number given away and not ended.
-        book = ledger(broken, settings(tuner), fresh=True)
+        book = ledger(broken, settings(tuner))
         assert len(finish(book, most=1)) == 1
         given = book.next("w")
         assert isinstance(given, Record) == (moment < 7)
-    end = ledger(broken, settings(tuner), fresh=True)
+    end = ledger(broken, settings(tuner))
     assert finish(end) == []
     assert _outcome(end.records) == _outcome(whole.records)
     assert [r.order for r in end.records.values()] == list(range(1, 9))
 
 
-def test_a_worker_that_comes_back_is_given_its_own_trial(tmp_path: Path) -> None:
+def test_what_was_broken_off_comes_first_and_once(tmp_path: Path) -> None:
     book = ledger(tmp_path, settings())
-    first = book.next("a")
+    first, second = book.next("a"), book.next("b", busy=[0])
     assert isinstance(first, Record)
-    assert book.next("b").number == 1
-    assert book.next("a") is first
-    assert first.starts == 2
-    # A chief that was killed knows it from the record.
-    again = ledger(tmp_path, settings())
-    assert again.next("a").number == 0
-    assert again.next("b").number == 1
+    assert isinstance(second, Record)
+    again = ledger(tmp_path, settings())  # both workers were killed
+    given = again.next("c")
+    assert (given.number, given.worker, given.starts) == (0, "c", 2)
+    assert again.next("a", busy=[0]).number == 1
+    assert again.next("b", busy=[0, 1]).number == 2
 
 
-def test_a_sweep_that_begins_anew_gives_the_trials_of_the_dead_to_anyone(
-    tmp_path: Path,
-) -> None:
-    ledger(tmp_path, settings()).next("a")
-    again = ledger(tmp_path, settings(), fresh=True)
-    given = again.next("b")
-    assert (given.number, given.worker, given.starts) == (0, "b", 2)
-
-
-def test_the_second_end_of_a_trial_is_dropped(tmp_path: Path) -> None:
+def test_an_end_is_on_the_disk(tmp_path: Path) -> None:
     book = ledger(tmp_path, settings())
     given = book.next("a")
-    book.finish(given.trial_id, report(given), failed=False)
-    ended = book.records[0]
-    book.finish(given.trial_id, Report({"height": -1.0}), failed=False)
-    book.finish(given.trial_id, Report(message="too late"), failed=True)
-    assert book.records[0] == ended
-    assert records.read(tmp_path / "trials" / "0000" / "trial.json") == ended
-    with pytest.raises(SweepError, match="no trial '0017'"):
-        book.finish("0017", Report(), failed=True)
+    book.finish(given.number, report(given), failed=False)
+    found = records.read(tmp_path / "trials" / "0000" / "trial.json")
+    assert found == book.records[0]
+    assert found.status == COMPLETED
 
 
 @pytest.mark.parametrize("metrics", [{"height": float("nan")}, {"height": 1e999}, {}])
@@ -91,7 +77,7 @@ def test_an_objective_that_is_no_number_is_a_failure(
     tmp_path: Path, metrics: dict[str, float]
 ) -> None:
     book = ledger(tmp_path, settings())
-    book.finish(book.next("a").trial_id, Report(metrics), failed=False)
+    book.finish(book.next("a").number, Report(metrics), failed=False)
     assert book.records[0].status == FAILED
     message = book.records[0].message
     assert re.match("the objective 'height' is (nan|inf|missing)", message)
@@ -99,43 +85,16 @@ def test_an_objective_that_is_no_number_is_a_failure(
     assert ledger(tmp_path, settings()).records[0].status == FAILED
 
 
-def test_failures_in_a_row_end_the_sweep_but_not_the_next_one(tmp_path: Path) -> None:
-    book = ledger(tmp_path, settings())
-    for _ in range(2):
-        book.finish(book.next("a").trial_id, Report(message="no"), failed=True)
-    finish(book, most=1)
-    for _ in range(3):
-        book.finish(book.next("a").trial_id, Report(message="no"), failed=True)
+def test_there_is_an_end(tmp_path: Path) -> None:
+    book = ledger(tmp_path, settings(trials=2))
+    finish(book)
     assert book.next("a") == STOP
-    assert ledger(tmp_path, settings()).next("a") == STOP
-    resumed = ledger(tmp_path, settings(), after=6, fresh=True)
-    assert [record.number for record in finish(resumed)] == [6, 7]
 
 
-def test_a_worker_elsewhere_that_is_silent_loses_its_trial(tmp_path: Path) -> None:
-    now = 0.0
-    book = ledger(tmp_path, settings(), clock=lambda: now)
-    far, local = book.next("far"), book.next("local-1")
-    now = SILENCE - 1
-    book.heard("far")
-    now = SILENCE + 5
-    assert book.requeue_the_silent() == []
-    now = 2 * SILENCE
-    assert book.requeue_the_silent() == [far.trial_id]
-    assert book.next("local-2").number == far.number
-    assert book.next("local-1").number == local.number
-    # The first one to end it counts.
-    book.finish(far.trial_id, report(far), failed=False)
-    assert book.records[far.number].status == COMPLETED
-
-
-def test_nothing_is_given_before_the_space_is_known(tmp_path: Path) -> None:
-    book = Ledger(tmp_path, settings(), failures=3)
-    assert book.next("a") == WAIT
+def test_a_space_of_nothing_is_refused(tmp_path: Path) -> None:
+    book = Ledger(tmp_path, settings())
     with pytest.raises(SweepError, match="nothing to search"):
         book.declare(space_of(_Nothing()))
-    book.declare(space_of(Parabola()))
-    assert isinstance(book.next("a"), Record)
 
 
 class _Nothing:
@@ -169,7 +128,7 @@ def test_a_torn_record_costs_its_own_trial_at_most(
     finish(ledger(torn, settings(tuner)))
     path = torn / "trials" / "0003" / "trial.json"
     path.write_bytes(path.read_bytes()[:40])
-    book = ledger(torn, settings(tuner), fresh=True)
+    book = ledger(torn, settings(tuner))
     assert f"note: {path} is damaged" in capfd.readouterr().err
     assert (
         path.with_name("trial.json.damaged-1").read_bytes()
@@ -194,7 +153,7 @@ def test_fifty_random_cuts(tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
         cut = chance.randrange(len(content))
         path.write_bytes(content[:cut])
         capfd.readouterr()
-        book = ledger(folder, sweep, fresh=True)
+        book = ledger(folder, sweep)
         ran = finish(book)
         said = capfd.readouterr().err.splitlines()
         whole = content[:cut].strip() == content.strip()  # only the newline was cut

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -77,36 +76,14 @@ def _alive(pid: int) -> bool:
     return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
 
 
-def test_chief_and_worker_are_killed(tmp_path: Path) -> None:
+def test_a_whole_sweep(tmp_path: Path) -> None:
     out, starts = tmp_path / "sweep", tmp_path / "starts"
-    safe: set[str] = set()  # ended before a kill
-
-    def kill() -> None:
-        _wait_for(lambda: len(_ended(out)) >= 1, "trial ended")
-        safe.update(path.parent.name for path in _ended(out))
-        chief = json.loads((out / "state" / "chief.json").read_text())["pid"]
-        os.kill(chief, signal.SIGKILL)
-        _wait_for(lambda: len(_ended(out)) >= 3, "trial ended")
-        count = len(_starts(starts))
-        _wait_for(lambda: len(_starts(starts)) > count, "trial begun")
-        _, worker = _starts(starts)[-1].split()
-        safe.update(path.parent.name for path in _ended(out))
-        os.kill(int(worker), signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    found = run_sweep(Slow(starts, 0.5), out, workers=2)
-    killer.join()
+    found = run_sweep(Slow(starts, 0.2), out, workers=2)
     assert {r.number: r.metric for r in found.trials} == _expected(tmp_path / "whole")
-    # What had ended is not given out again; what was running may be, and what the
-    # chief died over before its worker had heard of it.
-    again = {r.trial_id for r in found.trials if r.starts > 1}
-    assert len(safe) >= 3
-    assert not again & safe
+    assert {r.starts for r in found.trials} == {1}
+    assert {r.worker for r in found.trials} <= {"worker-1", "worker-2"}
     begun = [line.split()[0] for line in _starts(starts)]
-    assert {*begun} == {r.trial_id for r in found.trials}
-    assert len(begun) <= sum(r.starts for r in found.trials)
-    assert {r.worker for r in found.trials} == {"local-1", "local-2"}
+    assert sorted(begun) == [r.trial_id for r in found.trials]
     _check_output(out, found)
 
 
@@ -152,8 +129,7 @@ def test_the_supervisor_is_killed_and_the_sweep_goes_on(tmp_path: Path) -> None:
         process.wait()
         assert process.stderr is not None
         process.stderr.close()
-    left = [json.loads((out / "state" / "chief.json").read_text())["pid"]]
-    left += [int(line.split()[1]) for line in _starts(starts)[-1:]]
+    left = [int(line.split()[1]) for line in _starts(starts)[-1:]]
     _wait_for(lambda: not any(map(_alive, left)), "end of the children", 10.0)
     before = {path: path.read_bytes() for path in _ended(out)}
     assert 2 <= len(before) < TRIALS, "killed too late to test anything"
@@ -202,7 +178,7 @@ def test_trials_that_hang_crash_and_fail(tmp_path: Path) -> None:
         "memory": (FAILED, "MemoryError: unable to allocate 64 TiB"),
         "nan": (FAILED, "the objective 'score' is nan"),
     }
-    assert found[3].message.endswith("(signal SIGSEGV); see logs/local-1.log")
+    assert found[3].message.endswith("(signal SIGSEGV); see logs/worker-1.log")
     rows = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))
     assert [row["status"] for row in rows].count(FAILED) == 5
     assert "4 trials in a row failed" in (tmp_path / "report.html").read_text()
@@ -231,7 +207,6 @@ def test_a_model_that_cannot_be_built_ends_the_sweep(tmp_path: Path) -> None:
         ({"tuner": "hyperband"}, "epochs=None: expected at least 3 under"),
         ({"objective": "height"}, "objective='height': its direction is unknown"),
         ({"objective": ["loss", "mae"]}, "expected the name of one metric"),
-        ({"address": "here:there"}, "expected HOST or HOST:PORT"),
         ({"resume": True}, "holds no sweep that can be read: there is no sweep.json"),
         ({"fit": {"x": threading.Lock()}}, "cannot be sent to the workers: TypeError"),
     ],
@@ -295,7 +270,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_of_it_is_imported_with_keras_gru() -> None:
     code = (
         "import sys, keras_gru.tuning; "
-        "slow = {'keras_tuner', 'grpc'} & set(sys.modules); "
+        "slow = {'keras_tuner', 'keras_gru.tuning.sweep'} & set(sys.modules); "
         "sys.exit(f'imported {slow}' if slow else 0)"
     )
     done = subprocess.run(

@@ -1,273 +1,254 @@
-"""What the supervisor does about processes that end as a script says."""
+"""What the supervisor does about workers that die, hang and leave things behind.
+
+The workers are real processes under a real guard; what they run is a script of the
+test's instead of a model, so that they start at once.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keras_gru.tuning import children, records, supervisor
-from keras_gru.tuning.errors import SweepError
-from keras_gru.tuning.files import write_json
-from keras_gru.tuning.names import ADDRESS, WRONG
-from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, SEED, Record
+from keras_gru.tuning import guard, pool, records, supervisor
+from keras_gru.tuning.ledger import Ledger
+from keras_gru.tuning.records import COMPLETED, FAILED, Record
 from keras_gru.tuning.supervisor import Plan, Supervisor
 from tests.tuning.models import settings
 
 pytestmark = pytest.mark.once
 
-STAYS = None  # an exit code: it runs on
+ROOT = Path(__file__).parents[2]
 
 
-class Fake:
-    """A child whose lives are given: an exit code each, and what it does first."""
+class Sweep:
+    """A sweep of scripted trials."""
 
-    lives: dict[str, Iterator[tuple[Callable[[], None] | None, int | None]]]
-    told: list[str]
-    ended: list[str]
-    folder: Path
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._patch = monkeypatch
 
-    def __init__(self, name: str, module: str, log: Path, environment: object) -> None:
-        self.name, self.log = name, log
-        self.pid = 0
-        self.code: int | None = None
-
-    def start(self, arguments: Sequence[str]) -> None:
-        self.pid += 100
-        does, self.code = next(self.lives[self.name])
-        if self.name == "chief" and self.code is STAYS:
-            write_json(self.folder / ADDRESS, {"pid": self.pid})
-        if does:
-            does()
-
-    def exit_code(self) -> int | None:
-        return self.code
+    def run(
+        self, script: dict[str, Any], trials: int = 4, workers: int = 1, **changes: Any
+    ) -> str:
+        self._patch.setattr(pool, "MODULE", "tests.tuning.fake_worker")
+        common: dict[str, Any] = {"budget": None, "trial_timeout": 20.0, "failures": 9}
+        environment = {"KERAS_GRU_FAKE": json.dumps(script), "PYTHONPATH": str(ROOT)}
+        plan = Plan(workers=workers, environment=environment, **{**common, **changes})
+        self.ledger = Ledger(self.folder, settings("random", trials))
+        shown = lambda found: None  # noqa: E731
+        return Supervisor(self.ledger, "", plan, shown).run()
 
     @property
-    def alive(self) -> bool:
-        return self.pid > 0 and self.code is None
+    def trials(self) -> list[Record]:
+        on_disk = records.read_all(self.folder, self.ledger.settings.seed)
+        assert on_disk == self.ledger.records
+        return [record for _, record in sorted(on_disk.items())]
 
-    def tell(self, line: str) -> None:
-        self.told.append(line)
-
-    def kill(self) -> None:
-        self.ended.append(self.name)
-        if self.alive:
-            self.code = -signal.SIGKILL
-
-    def end(self, seconds: float) -> None:
-        self.kill()
-
-    def last_words(self) -> str:
-        return f"last words of {self.name}"
-
-
-def write(folder: Path, number: int, **changes: Any) -> None:
-    common = {"worker": "local-1", "starts": 1, "status": RUNNING}
-    record = Record(number, {SEED: 1}, **{**common, **changes})
-    records.write(folder, record)
+    def pids(self, file: str = "starts") -> list[int]:
+        path = self.folder / file
+        return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
 @pytest.fixture
-def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    monkeypatch.setattr(supervisor, "Child", Fake)
-    monkeypatch.setattr(supervisor, "TICK", 0.001)
-    (tmp_path / "state").mkdir()
-    monkeypatch.setattr(Fake, "folder", tmp_path, raising=False)
-
-    def run(
-        *worker: tuple[Callable[[], None] | None, int | None],
-        chief: Sequence[int | None] = (STAYS,),
-        **plan: Any,
-    ) -> str:
-        lives = {
-            "chief": iter([(None, code) for code in chief]),
-            "local-1": iter(worker),
-        }
-        monkeypatch.setattr(Fake, "lives", lives, raising=False)
-        monkeypatch.setattr(Fake, "told", [], raising=False)
-        monkeypatch.setattr(Fake, "ended", [], raising=False)
-        how = {
-            "workers": 1,
-            "host": "127.0.0.1",
-            "port": 7000,
-            "budget": None,
-            "trial_timeout": None,
-            "failures": 3,
-            "environment": {},
-        }
-        changed: list[int] = []
-        sweep = settings(trials=3)
-        found = Supervisor(
-            tmp_path,
-            sweep,
-            Plan(**{**how, **plan}),
-            lambda found: changed.append(len(found)),
-        )
-        reason = found.run()
-        if Fake.ended:  # it was not complete before it began
-            assert changed[-1] == len(found.records)
-            assert {*Fake.ended} == {"chief", "local-1"}
-        return reason
-
-    return run
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+    return Sweep(tmp_path, monkeypatch)
 
 
-def test_done_when_the_workers_are(supervise: Any, tmp_path: Path) -> None:
-    def all_three() -> None:
-        for number in range(3):
-            write(tmp_path, number, status=COMPLETED, order=number + 1, metric=1.0)
-
-    assert supervise((all_three, 0)) == ""
-
-
-def test_complete_before_it_begins(supervise: Any, tmp_path: Path) -> None:
-    for number in range(3):
-        write(tmp_path, number, status=COMPLETED, order=number + 1, metric=1.0)
-    assert supervise() == ""  # no process has a life to live
+def alive(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
 
 
-def test_a_process_that_says_why_ends_the_sweep(supervise: Any) -> None:
-    assert supervise((None, WRONG)) == "last words of local-1"
-    reason = supervise((None, STAYS), chief=[WRONG])
-    assert reason == "the chief cannot work: last words of chief"
+def wait_for(true: Callable[[], Any], what: str, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
+        time.sleep(0.02)
 
 
-def test_processes_that_only_die_end_the_sweep(supervise: Any) -> None:
-    assert supervise(*[(None, -signal.SIGKILL)] * 5) == (
-        "worker local-1 died 5 times before it had a trial (signal SIGKILL): "
-        "last words of local-1"
-    )
-    reason = supervise((None, STAYS), chief=[1] * 5)
-    assert reason == "the chief cannot work: last words of chief"
+def test_all_trials_in_order(sweep: Sweep) -> None:
+    assert sweep.run({}) == ""
+    assert [r.status for r in sweep.trials] == [COMPLETED] * 4
+    assert [r.order for r in sweep.trials] == [1, 2, 3, 4]
+    assert len(sweep.pids()) == 1  # one process for all
+    assert sweep.run({"start": ["exit1"] * 9}) == ""  # complete: nothing is started
+    assert len(sweep.pids()) == 1
 
 
 @pytest.mark.parametrize(
-    ("code", "deaths", "how"),
+    ("does", "deaths", "how"),
     [
-        (-signal.SIGKILL, supervisor.KILLS, "signal SIGKILL"),
-        (-signal.SIGSEGV, supervisor.CRASHES, "signal SIGSEGV"),
-        (3, supervisor.CRASHES, "exit code 3"),
+        ("kill", supervisor.KILLS, "signal SIGKILL"),
+        ("segfault", supervisor.CRASHES, "signal SIGSEGV"),
+        ("exit0", supervisor.CRASHES, "exit code 0"),
+        ("exit3", supervisor.CRASHES, "exit code 3"),
     ],
 )
 def test_a_trial_that_kills_its_worker_is_given_up(
-    supervise: Any, tmp_path: Path, code: int, deaths: int, how: str
+    sweep: Sweep, does: str, deaths: int, how: str
 ) -> None:
-    def begin() -> None:
-        write(tmp_path, 0)
-
-    told = f"its worker died {deaths} times in it ({how}); see logs/local-1.log"
-    answered: list[str] = []
-
-    def answer(self: Fake, line: str) -> None:
-        answered.append(line)
-        write(tmp_path, 0, status=FAILED, order=1, message=told)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Fake, "tell", answer)
-        # Only once the chief has recorded it does the worker get another life.
-        lives = [(begin, code)] * deaths + [(lambda: None, 0)]
-        reason = supervise(*lives)
-    assert reason == f"no trial was completed; the last one failed with: {told}"
-    assert len(answered) == 1
-    assert told in answered[0]
+    assert sweep.run({"0001": [does]}, trials=3) == ""
+    assert [r.status for r in sweep.trials] == [COMPLETED, FAILED, COMPLETED]
+    lost = sweep.trials[1]
+    assert lost.message == (
+        f"its worker died {deaths} times in it ({how}); see logs/worker-1.log"
+    )
+    assert (lost.starts, len(sweep.pids())) == (deaths, deaths + 1)
 
 
-def test_a_trial_that_takes_too_long(supervise: Any, tmp_path: Path) -> None:
-    told: list[str] = []
-
-    def answer(self: Fake, line: str) -> None:
-        told.append(line)
-        write(tmp_path, 0, status=FAILED, order=1, message="too long")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Fake, "tell", answer)
-        supervise(
-            (lambda: write(tmp_path, 0), STAYS), (lambda: None, 0), trial_timeout=0.05
-        )
-    assert '"message": "it took longer than 0.05 s", "seconds": 0.05' in told[0]
+def test_a_death_costs_an_attempt_and_nothing_else(sweep: Sweep) -> None:
+    script = {"0001": ["kill", "nothing"], "0002": ["exit0", "nothing"]}
+    assert sweep.run(script) == ""
+    assert [r.starts for r in sweep.trials] == [1, 2, 2, 1]
+    assert {r.status for r in sweep.trials} == {COMPLETED}
 
 
-def test_a_new_chief_is_told_again(supervise: Any, tmp_path: Path) -> None:
-    """One that was killed with the order on its way has not done it."""
-    told: list[str] = []
-    fakes: list[Fake] = []
+def test_a_result_that_is_missing_is_not_taken_for_one(sweep: Sweep) -> None:
+    assert sweep.run({"0000": ["no result", "nothing"]}, trials=2) == ""
+    assert [r.starts for r in sweep.trials] == [2, 1]
 
-    def answer(self: Fake, line: str) -> None:
-        told.append(line)
-        fakes.append(self)
-        if len(told) == 1:
-            self.code = -signal.SIGKILL
-        else:
-            write(tmp_path, 0, status=FAILED, order=1, message="too long")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Fake, "tell", answer)
-        supervise(
-            (lambda: write(tmp_path, 0), STAYS),
-            (lambda: None, 0),
-            chief=[STAYS, STAYS],
-            trial_timeout=0.05,
-        )
-    assert len(told) == 2
-    assert fakes[0] is fakes[1]
+@pytest.mark.parametrize("does", ["deaf", "children and hangs"])
+def test_a_trial_that_takes_too_long(sweep: Sweep, does: str) -> None:
+    assert sweep.run({"0000": [does]}, trials=2, trial_timeout=0.5) == ""
+    assert [r.status for r in sweep.trials] == [FAILED, COMPLETED]
+    assert sweep.trials[0].message == "it took longer than 0.5 s"
+    assert sweep.trials[0].seconds == 0.5
+    assert not any(map(alive, sweep.pids("children")))
+
+
+@pytest.mark.parametrize("does", ["children", "thread", "print"])
+def test_what_a_trial_leaves_behind_is_gone(sweep: Sweep, does: str) -> None:
+    assert sweep.run({"trials": [does]}, trials=2) == ""
+    assert {r.status for r in sweep.trials} == {COMPLETED}
+    assert not any(map(alive, sweep.pids() + sweep.pids("children")))
+    assert len(sweep.pids("children")) == (4 if does == "children" else 0)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import pytest
+from tests.tuning.test_supervisor import Sweep
+with pytest.MonkeyPatch.context() as patch:
+    Sweep(Path(sys.argv[1]), patch).run({"trials": [sys.argv[2]]}, workers=2)
+"""
+
+
+def test_nothing_outlives_a_supervisor_that_is_killed(
+    sweep: Sweep, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path), "children and hangs"],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+    )
+    try:
+        wait_for(lambda: len(sweep.pids("children")) == 4, "children", 60.0)
+    finally:
+        process.kill()
+        process.wait()
+    left = sweep.pids() + sweep.pids("children")
+    wait_for(lambda: not any(map(alive, left)), "end of the processes")
+    assert sweep.run({}) == ""
+    assert [r.starts for r in sweep.trials] == [2, 2, 1, 1]
+    assert {r.status for r in sweep.trials} == {COMPLETED}
+
+
+def test_workers_killed_from_outside(sweep: Sweep) -> None:
+    """At any moment, guards too: no trial is lost, none that ended is run again."""
+    done = threading.Event()
+    killed = []
+
+    def kill() -> None:
+        while not done.wait(0.15):
+            for process in guard.descendants(os.getpid()):
+                words = Path(f"/proc/{process}/cmdline").read_text(errors="replace")
+                if "fake_worker" in words:
+                    os.kill(process, signal.SIGKILL)
+                    killed.append(words)
+                    break
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        # Blame for the kills would be unjust here.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(supervisor, "KILLS", 999)
+            patch.setattr(supervisor, "BARREN", 999)
+            assert sweep.run({"trials": ["sleep0.1"]}, trials=12, workers=2) == ""
+    finally:
+        done.set()
+        killer.join()
+    assert len(killed) >= 3
+    assert {r.status for r in sweep.trials} == {COMPLETED}
+    assert sorted(r.order for r in sweep.trials) == list(range(1, 13))
+
+
+def test_a_result_that_a_killed_supervisor_did_not_record(sweep: Sweep) -> None:
+    assert sweep.run({}, trials=1) == ""
+    ended = sweep.trials[0]
+    running = Record(0, ended.values, starts=1, worker="worker-1")
+    records.write(sweep.folder, running)
+    assert sweep.run({"trials": ["exit1"]}, trials=1) == ""
+    assert sweep.trials == [ended]
+    records.write(sweep.folder, Record(0, ended.values, starts=2))  # not its result
+    assert sweep.run({}, trials=1) == ""
+    assert sweep.trials[0].starts == 3
+
+
+def test_a_process_that_says_why_ends_the_sweep(sweep: Sweep) -> None:
+    assert sweep.run({"start": ["wrong"]}) == "the model cannot be built"
+
+
+def test_processes_that_only_die_end_the_sweep(sweep: Sweep) -> None:
+    reason = sweep.run({"start": ["exit7"] * 9})
+    assert reason == (
+        "worker-1 died 5 times before it had a trial (exit code 7): it said nothing"
+    )
 
 
 def test_a_model_that_is_never_built(
-    supervise: Any, monkeypatch: pytest.MonkeyPatch
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "START", 0.05)
-    reason = supervise((None, STAYS), trial_timeout=0.05)
-    assert reason == "the model was not built within 0.05 s, before any trial"
+    monkeypatch.setattr(supervisor, "START", 0.3)
+    reason = sweep.run({"start": ["deaf"]}, trial_timeout=0.2)
+    assert reason == "the model was not built within 0.2 s, before any trial"
 
 
-def test_the_budget(supervise: Any, tmp_path: Path) -> None:
-    reason = supervise((lambda: write(tmp_path, 0), STAYS), budget=0.05)
-    assert reason == "no trial was completed within the budget of 0.05 s"
-    write(tmp_path, 0, status=COMPLETED, order=1, metric=1.0)
-    assert supervise((lambda: write(tmp_path, 1), STAYS), budget=0.05) == ""
+def test_the_budget(sweep: Sweep) -> None:
+    reason = sweep.run({"trials": ["deaf"]}, budget=0.5, trial_timeout=None)
+    assert reason == "no trial was completed within the budget of 0.5 s"
+    script = {"0000": ["nothing"], "trials": ["deaf"]}
+    assert sweep.run(script, budget=1.0, trial_timeout=None) == ""
+    assert [r.status for r in sweep.trials] == [COMPLETED, "RUNNING"]
 
 
-def test_failures_in_a_row_end_it_at_once(supervise: Any, tmp_path: Path) -> None:
-    def three() -> None:
-        for number in range(3):
-            write(tmp_path, number, status=FAILED, order=number + 1, message="no")
-
-    begun = time.monotonic()
-    sweep = supervise((three, STAYS), failures=2)
-    assert sweep == "3 trials in a row failed, the last one with: no"
-    assert time.monotonic() - begun < 5.0
-    # Those of before count no more when it is resumed: here it is complete.
-    assert supervise(failures=2) == ""
-
-
-def test_a_trial_lost_elsewhere_is_run_here(supervise: Any, tmp_path: Path) -> None:
-    write(tmp_path, 0, worker="far")
-
-    def lost() -> None:
-        write(tmp_path, 0, worker="")
-
-    def ends() -> None:
-        write(tmp_path, 0, status=COMPLETED, order=1, metric=1.0)
-
-    assert supervise((lost, 0), (ends, 0)) == ""
-
-
-def test_an_address_of_another_machine(tmp_path: Path) -> None:
-    plan = Plan(1, "192.0.2.1", 0, None, None, 3, {})
-    with pytest.raises(SweepError, match=r"address='192\.0\.2\.1' is not this machine"):
-        Supervisor(tmp_path, settings(), plan, lambda found: None)
+def test_failures_in_a_row_end_it(sweep: Sweep) -> None:
+    reason = sweep.run({"trials": ["segfault"]}, failures=2)
+    assert reason.startswith("2 trials in a row failed, the last one with: its worker")
+    # Those of before count no more when it is resumed.
+    assert sweep.run({}, failures=2) == ""
+    assert [r.status for r in sweep.trials] == [FAILED] * 2 + [COMPLETED] * 2
 
 
 def test_threads_are_shared_among_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(children.os, "cpu_count", lambda: 8)
-    assert children.environment("jax", 2)["OMP_NUM_THREADS"] == "4"
-    assert "OMP_NUM_THREADS" not in children.environment("jax", 1)
-    assert children.environment("jax", 1)["KERAS_BACKEND"] == "jax"
+    monkeypatch.setattr(pool.os, "cpu_count", lambda: 8)
+    assert pool.environment("jax", 2)["OMP_NUM_THREADS"] == "4"
+    assert "OMP_NUM_THREADS" not in pool.environment("jax", 1)
+    assert pool.environment("jax", 1)["KERAS_BACKEND"] == "jax"
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert "OMP_NUM_THREADS" not in children.environment("jax", 2)
+    assert "OMP_NUM_THREADS" not in pool.environment("jax", 2)
