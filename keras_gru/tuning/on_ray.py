@@ -56,7 +56,8 @@ def run(
         seed: decides the values where Ray draws them at random, and the trials' seeds.
         backend: of Keras in the trials; by default the one that runs here.
         searcher: one of Ray's, with `objective` as its metric; by default at random.
-        scheduler: one of Ray's; a trial reports once, at its end.
+        scheduler: one of Ray's, such as ASHA: a trial reports the objective after
+            each epoch, and once more at its end.
 
     Returns:
         Ray's results: ``.get_best_result().config`` are the best values,
@@ -205,13 +206,21 @@ class _Trial:
                 f"{{'env_vars': {{'KERAS_BACKEND': '{self.backend}'}}}}"
             )
         trial_id = str(tune.get_context().get_trial_id())
+        objective = keras_tuner.Objective(*self.objective)
+
+        def tell(epoch: int, logs: Mapping[str, float] | None) -> None:
+            if logs and objective.has_value(logs):
+                value = float(objective.get_value(logs))
+                tune.report({objective.name: value, "epochs": epoch + 1})
+
         report = run_trial(
             self.hypermodel,
-            keras_tuner.Objective(*self.objective),
+            objective,
             with_values(self.space, {**values, SEED: seed_of(self.seed, values)}),
             trial_id,
             self.folder / "trials" / trial_id,
             self.fit,
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=tell)],
         )
         tune.report(
             {**report.metrics, "epochs": report.epochs, "seconds": report.seconds}

@@ -6,16 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import compress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from keras_gru.tuning.files import replacing
+from keras_gru.tuning import costs, figures, parallel
 from keras_gru.tuning.records import COMPLETED, FAILED, Record
 from keras_gru.tuning.settings import Settings
 from keras_gru.tuning.space import Dimension, is_variant
-
-COLOURS = "viridis_r"
 
 
 def draw(
@@ -38,9 +35,11 @@ def draw(
     used = [d for d in dimensions if any(d.name in r.values for r in completed)]
     pictures = {"Best so far": folder / "best_so_far.png"}
     _best_so_far(pictures["Best so far"], completed, found, settings)
+    if costs.draw(folder / "costs.png", completed, settings):
+        pictures["What it costs"] = folder / "costs.png"
     if used:
         pictures["All hyperparameters"] = folder / "parallel_coordinates.png"
-        _parallel(pictures["All hyperparameters"], completed, used, settings)
+        parallel.draw(pictures["All hyperparameters"], completed, used, settings)
         pictures["Each hyperparameter"] = folder / "hyperparameters.png"
         _panels(pictures["Each hyperparameter"], completed, used, settings)
     for dimension in filter(is_variant, used):
@@ -55,9 +54,9 @@ def draw(
 def _best_so_far(
     path: Path, completed: Sequence[Record], found: Sequence[Record], settings: Settings
 ) -> None:
-    figure, (axes,) = _figure(1, 1, 7.0, 4.0)
+    figure, (axes,) = figures.new(1, 1, 7.0, 4.0)
     orders = [record.order for record in completed]
-    metrics = [_metric(record) for record in completed]
+    metrics = [figures.metric(record) for record in completed]
     best = (np.maximum if settings.direction == "max" else np.minimum).accumulate(
         metrics
     )
@@ -73,41 +72,7 @@ def _best_so_far(
     axes.set_ylabel(settings.objective)
     axes.set_title("Best so far")
     axes.legend()
-    _save(figure, path)
-
-
-def _parallel(
-    path: Path,
-    completed: Sequence[Record],
-    used: Sequence[Dimension],
-    settings: Settings,
-) -> None:
-    """One axis a hyperparameter, one line a trial, the better the darker."""
-    figure, (axes,) = _figure(1, 1, max(7.0, 1.3 * (len(used) + 1)), 4.5)
-    scales = [_Scale(dimension, completed) for dimension in used]
-    colour = _colours(completed, settings)
-    worst_first = sorted(completed, key=_metric, reverse=settings.direction == "min")
-    for record in worst_first:
-        heights = [scale.height(record) for scale in scales]
-        axes.plot(
-            range(len(used)), heights, color=colour(record), linewidth=1.2, alpha=0.8
-        )
-    for place, scale in enumerate(scales):
-        axes.axvline(place, color="black", linewidth=0.6)
-        for height, label in scale.ticks():
-            axes.annotate(
-                label,
-                (place, height),
-                xytext=(3, 0),
-                fontsize=7,
-                textcoords="offset points",
-                va="center",
-            )
-    axes.set_xticks(range(len(used)), [d.name for d in used], rotation=20, ha="right")
-    axes.set_yticks([])
-    axes.set_ylim(-0.05, 1.05)
-    axes.set_title(f"All hyperparameters; dark is a better {settings.objective}")
-    _save(figure, path)
+    figures.save(figure, path)
 
 
 def _panels(
@@ -121,10 +86,10 @@ def _panels(
 
     columns = min(3, len(used))
     rows = -(-len(used) // columns)
-    figure, all_axes = _figure(rows, columns, 3.4 * columns, 2.8 * rows)
+    figure, all_axes = figures.new(rows, columns, 3.4 * columns, 2.8 * rows)
     for axes, dimension in zip(all_axes, used, strict=False):
         with_it = [r for r in completed if dimension.name in r.values]
-        metrics = [_metric(record) for record in with_it]
+        metrics = [figures.metric(record) for record in with_it]
         if dimension.values:
             labels = [str(value) for value in dimension.values]
             places = [
@@ -154,7 +119,7 @@ def _panels(
         axes.set_ylabel(settings.objective)
     for axes in all_axes[len(used) :]:
         axes.set_axis_off()
-    _save(figure, path)
+    figures.save(figure, path)
 
 
 def _conventions(
@@ -166,11 +131,13 @@ def _conventions(
     """
     [(epochs, _)] = Counter(record.epochs for record in completed).most_common(1)
     completed = [record for record in completed if record.epochs == epochs]
-    figure, (axes,) = _figure(1, 1, 6.0, 4.0)
+    figure, (axes,) = figures.new(1, 1, 6.0, 4.0)
     labels = []
     for place, value in enumerate(dimension.values):
         metrics = [
-            _metric(r) for r in completed if r.values.get(dimension.name) == value
+            figures.metric(r)
+            for r in completed
+            if r.values.get(dimension.name) == value
         ]
         labels.append(f"{value}\n{len(metrics)} trials")
         if not metrics:
@@ -185,80 +152,7 @@ def _conventions(
     axes.set_ylabel(settings.objective)
     of = f" of {_epochs(epochs)}" if epochs else ""
     axes.set_title(f"{dimension.name}: trials{of}, mean ± standard deviation")
-    _save(figure, path)
-
-
-class _Scale:
-    """Where the values of a hyperparameter stand on an axis from 0 to 1."""
-
-    def __init__(self, dimension: Dimension, completed: Sequence[Record]) -> None:
-        self.dimension = dimension
-        self.labels = [str(value) for value in dimension.values]
-        self.numbers = sorted(
-            {
-                record.values[dimension.name]
-                for record in completed
-                if not dimension.values and dimension.name in record.values
-            }
-        )
-
-    def height(self, record: Record) -> float:
-        """Not a number where the trial does not have it: the line has a gap."""
-        value = record.values.get(self.dimension.name)
-        if value is None:
-            return float("nan")
-        if self.labels:
-            return self._place(self.labels.index(str(value)), 0, len(self.labels) - 1)
-        low, high, value = (
-            np.log(n) if self.dimension.log else float(n)
-            for n in (self.numbers[0], self.numbers[-1], value)
-        )
-        return self._place(value, low, high)
-
-    def ticks(self) -> list[tuple[float, str]]:
-        if self.labels:
-            last = len(self.labels) - 1
-            return [(self._place(n, 0, last), t) for n, t in enumerate(self.labels)]
-        low, high = self.numbers[0], self.numbers[-1]
-        return (
-            [(0.5, f"{low:g}")] if low == high else [(0, f"{low:g}"), (1, f"{high:g}")]
-        )
-
-    @staticmethod
-    def _place(value: float, low: float, high: float) -> float:
-        return 0.5 if high == low else float((value - low) / (high - low))
-
-
-def _metric(record: Record) -> float:
-    return float(record.metric or 0.0)
-
-
-def _colours(completed: Sequence[Record], settings: Settings) -> Any:
-    """Trial -> colour, by the rank of its metric: an outlier does not take them all."""
-    import matplotlib
-
-    ranked = sorted(completed, key=_metric, reverse=settings.direction == "max")
-    rank = {record.number: place for place, record in enumerate(ranked)}
-    shades = matplotlib.colormaps[COLOURS]
-    last = max(1, len(ranked) - 1)
-    return lambda record: shades(1.0 - rank[record.number] / last)
-
-
-def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Any, Any]:
-    """A figure without a window system, and its axes in a flat list."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    return figure, list(axes.flat)
-
-
-def _save(figure: Any, path: Path) -> None:
-    with replacing(path) as partial:
-        # The software's name and version in the file would change its bytes.
-        figure.savefig(partial, dpi=110, metadata={"Software": None})
+    figures.save(figure, path)
 
 
 def _epochs(count: int) -> str:

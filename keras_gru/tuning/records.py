@@ -22,6 +22,9 @@ RESULT = "result.json"  # what a worker leaves of a trial, beside its record
 
 RUNNING, COMPLETED, FAILED = "RUNNING", "COMPLETED", "FAILED"
 
+# How the message of a trial begins whose model has too many parameters.
+TOO_LARGE = "too large: "
+
 # What a tuner adds to the values of a trial; not hyperparameters of the model.
 SEED, EPOCHS = "tuner/seed", "tuner/epochs"
 OWN = "tuner/"
@@ -166,8 +169,14 @@ def failures_in_a_row(records: Iterable[Record], after: int = 0) -> list[Record]
     )
     row: list[Record] = []
     for record in ended:
-        row = [*row, record] if record.status == FAILED else []
+        if not is_too_large(record):
+            row = [*row, record] if record.status == FAILED else []
     return row
+
+
+def is_too_large(record: Record) -> bool:
+    """Whether the trial was not run because its model has too many parameters."""
+    return record.status == FAILED and record.message.startswith(TOO_LARGE)
 
 
 def finite(metrics: Mapping[str, float], name: str) -> bool:

@@ -113,7 +113,8 @@ def _table(
     over: bool,
 ) -> str:
     names = [dimension.name for dimension in dimensions]
-    heads = ["trial", "status", settings.objective, "epochs", "seconds", *names, ""]
+    costs = ["epochs", "seconds", "parameters"]
+    heads = ["trial", "status", settings.objective, *costs, *names, ""]
     head = "".join(f"<th>{_(name)}</th>" for name in heads)
     rows = []
     for record in sorted(found, key=lambda record: record.number):
@@ -124,6 +125,7 @@ def _table(
             record.metric,
             record.epochs,
             record.seconds,
+            record.metrics.get("parameters"),
             *(record.values.get(name) for name in names),
         ]
         columns = "".join(f"<td>{_(_shown(cell))}</td>" for cell in cells)
@@ -135,7 +137,9 @@ def _table(
 def _shown(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:.6g}"
+    return f"{value:.0f}" if isinstance(value, float) else str(value)
 
 
 def _(text: object) -> str:

@@ -28,6 +28,9 @@ class Settings:
         direction: "min" or "max".
         epochs: given to every trial; under Hyperband the most that a trial gets. None:
             the model's own affair.
+        max_parameters: a model with more is not trained. None: no limit.
+        stopping: "median" ends a trial that is worse than most others were at the same
+            epoch; None: every trial is trained to its end.
         about: what is swept, for the reader and for a check at a resume.
     """
 
@@ -37,6 +40,8 @@ class Settings:
     objective: str
     direction: str
     epochs: int | None = None
+    max_parameters: int | None = None
+    stopping: str | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -48,6 +53,19 @@ class Settings:
         _expect(self.tuner in TUNERS, "tuner", self.tuner, f"one of {TUNERS}")
         _expect(self.trials >= 1, "trials", self.trials, "at least 1")
         _expect(self.seed >= 0, "seed", self.seed, "0 or more")
+        _expect(
+            self.stopping in (None, "median"),
+            "stopping",
+            self.stopping,
+            "'median' or None",
+        )
+        if self.max_parameters is not None:
+            _expect(
+                self.max_parameters >= 1,
+                "max_parameters",
+                self.max_parameters,
+                "at least 1",
+            )
         directions = ("min", "max")
         _expect(self.direction in directions, "direction", self.direction, "min or max")
         if self.tuner == "hyperband":

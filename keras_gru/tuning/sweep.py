@@ -84,6 +84,8 @@ def run(
     budget: float | None = None,
     trial_timeout: float | None = None,
     max_failures: int = 3,
+    max_parameters: int | None = None,
+    stopping: str | None = None,
     resume: bool = False,
     about: Mapping[str, Any] | None = None,
     backend: str | None = None,
@@ -114,6 +116,14 @@ def run(
             at a resume.
         trial_timeout: seconds after which a trial counts as failed.
         max_failures: so many failed trials in a row end the sweep.
+        max_parameters: a model with more parameters is not trained: its trial is
+            recorded as failed, and does not count among the failures in a row. So
+            models of equal cost are compared, where size would win otherwise.
+        stopping: "median" ends a trial whose best objective so far is worse than the
+            median of what three others or more had reached at the same epoch (the
+            rule of Google Vizier, Golovin et al. 2017). Needs a hypermodel that trains
+            with the callbacks it is given. Which trials are stopped depends on which
+            have ended before; None trains every trial to its end.
         resume: go on with the sweep in `out`.
         about: what is swept, for the report; part of what a resume checks.
         backend: of Keras in the workers; by default the one that runs here.
@@ -149,7 +159,15 @@ def run(
     folder = Path(out)
     name, direction = objective_of(objective)
     sweep = Settings(
-        tuner, trials, seed, name, direction, epochs, dict(about or _about(hypermodel))
+        tuner,
+        trials,
+        seed,
+        name,
+        direction,
+        epochs,
+        max_parameters,
+        stopping,
+        dict(about or _about(hypermodel)),
     )
     sweep.check()
     _positive("workers", workers)

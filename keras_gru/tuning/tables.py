@@ -15,7 +15,7 @@ from keras_gru.tuning.records import RUNNING, Record
 from keras_gru.tuning.settings import Settings
 from keras_gru.tuning.space import Dimension
 
-COLUMNS = ("trial_id", "status", "metric", "epochs", "seconds", "seed")
+COLUMNS = ("trial_id", "status", "metric", "epochs", "seconds", "seed", "parameters")
 INTERRUPTED = "INTERRUPTED"  # what a running trial is called when the sweep has ended
 
 
@@ -47,6 +47,7 @@ def trials_csv(
                 _cell(record.epochs),
                 _cell(record.seconds),
                 record.seed,
+                _whole(record.metrics.get("parameters")),
                 *(_cell(record.values.get(name)) for name in names),
             ]
         )
@@ -87,6 +88,10 @@ def in_full(folder: Path) -> str:
     """The command that trains the best model again, for as long as one likes."""
     quoted = shlex.quote(str(folder))
     return f"python -m keras_gru.tuning.again {quoted} --epochs EPOCHS --out FOLDER"
+
+
+def _whole(value: float | None) -> int | str:
+    return "" if value is None else int(value)
 
 
 def _cell(value: Any) -> Any:

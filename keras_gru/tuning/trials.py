@@ -7,7 +7,7 @@ import os
 import random
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from keras_tuner.src.engine import tuner_utils
 from keras_gru.tuning.errors import SweepError, one_line
 from keras_gru.tuning.files import replacing
 from keras_gru.tuning.ledger import Report
-from keras_gru.tuning.records import EPOCHS, SEED
+from keras_gru.tuning.records import EPOCHS, SEED, TOO_LARGE
 
 MODEL = "model.keras"
 
@@ -34,12 +34,30 @@ class Trial:
         seed: its own; every generator was seeded with it.
         folder: where it may leave what it likes.
         alone: it is run again by itself, not by a sweep.
+        max_parameters: of the sweep; None: no limit.
     """
 
     trial_id: str
     seed: int
     folder: Path
     alone: bool = False
+    max_parameters: int | None = None
+
+    def check_size(self, parameters: int) -> None:
+        """End the trial where its model has too many parameters.
+
+        Raises:
+            TooLarge: it has; the trial counts as failed, and not among the failures
+                that end a sweep.
+        """
+        if self.max_parameters is not None and parameters > self.max_parameters:
+            raise TooLarge(
+                f"{parameters:,} parameters, more than {self.max_parameters:,}"
+            )
+
+
+class TooLarge(Exception):
+    """The model of a trial has more parameters than the sweep allows."""
 
 
 def explore(hypermodel: Any) -> keras_tuner.HyperParameters:
@@ -108,6 +126,8 @@ def run_trial(
     fit: Mapping[str, Any],
     *,
     alone: bool = False,
+    max_parameters: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Report:
     """Train the model of a trial to its end.
 
@@ -123,6 +143,8 @@ def run_trial(
             weights of its best epoch.
         fit: keyword arguments of the hypermodel's `fit`.
         alone: it is run by itself, not by a sweep.
+        max_parameters: a model with more is not trained; None: no limit.
+        callbacks: for `fit`, besides the user's.
 
     Returns:
         What was measured.
@@ -135,18 +157,24 @@ def run_trial(
     # Also collects the model of the trial before, which may have been large.
     keras.backend.clear_session()
     seed_everything(seed)
-    hypermodel.trial = Trial(trial_id, seed, folder, alone)
+    trial = Trial(trial_id, seed, folder, alone, max_parameters)
+    hypermodel.trial = trial
     model = hypermodel.build(hp)
+    if isinstance(model, keras.Model) and model.built:
+        trial.check_size(model.count_params())
     watch = _BestEpoch(objective)
     arguments = dict(fit)
-    callbacks = _copies(arguments.pop("callbacks", None) or [], trial_id)
+    theirs = _copies(arguments.pop("callbacks", None) or [], trial_id)
     if EPOCHS in hp.values:
         arguments["epochs"] = int(hp.values[EPOCHS])
-    results = hypermodel.fit(hp, model, callbacks=[*callbacks, watch], **arguments)
+    results = hypermodel.fit(
+        hp, model, callbacks=[*theirs, *callbacks, watch], **arguments
+    )
     tuner_utils.validate_trial_results(results, objective, "HyperModel.fit()")
     metrics = dict(tuner_utils.convert_to_metrics_dict(results, objective))
     epochs = metrics.pop("epochs", None) or watch.epochs or hp.values.get(EPOCHS)
     if isinstance(model, keras.Model):
+        metrics.setdefault("parameters", model.count_params())
         folder.mkdir(parents=True, exist_ok=True)
         watch.restore(model)
         with replacing(folder / MODEL) as partial:
@@ -162,6 +190,8 @@ def failure(error: BaseException, seconds: float) -> Report:
     """The report of a trial whose code raised: what, and where in the user's code."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = ("site-packages", str(Path(__file__).parent))
+    if isinstance(error, TooLarge):
+        return Report(message=f"{TOO_LARGE}{error}")
     own = [f for f in frames if not any(folder in f.filename for folder in theirs)]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
     return Report(

@@ -23,6 +23,7 @@ from keras_gru.tuning.errors import SweepError, one_line
 from keras_gru.tuning.files import write_json
 from keras_gru.tuning.proposals import with_values
 from keras_gru.tuning.records import RESULT
+from keras_gru.tuning.stopping import MedianStopping
 from keras_gru.tuning.trials import explore, failure, run_trial
 
 
@@ -56,8 +57,18 @@ def work(folder: Path, digest: str, orders: TextIO, answers: TextIO) -> None:
         print(f"trial {trial_id}: {record.values}", flush=True)
         begun = time.perf_counter()
         hp = with_values(space, record.values)
+        stopping = [MedianStopping(place, objective)] if sweep.stopping else []
         try:
-            report = run_trial(hypermodel, objective, hp, trial_id, place, fit)
+            report = run_trial(
+                hypermodel,
+                objective,
+                hp,
+                trial_id,
+                place,
+                fit,
+                max_parameters=sweep.max_parameters,
+                callbacks=stopping,
+            )
             failed = False
         # SystemExit too: what the user's code does ends its trial, not the sweep.
         except (Exception, SystemExit) as error:

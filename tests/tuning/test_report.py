@@ -70,6 +70,7 @@ def test_the_table_has_every_trial(tmp_path: Path) -> None:
         "epochs": "3",
         "seconds": "1.5",
         "seed": "7",
+        "parameters": "",
         "variant": "keras",
         "units": "32",
         "rate": "",
@@ -93,7 +94,7 @@ def _written(folder: Path, found: list[Record] | None = None, **how: Any) -> str
 
 def test_the_report_needs_nothing_but_itself(tmp_path: Path) -> None:
     text = _written(tmp_path, reason="the budget & time")
-    assert text.count('src="data:image/png;base64,') == 4
+    assert text.count('src="data:image/png;base64,') == 5
     assert not re.search(r"(src|href)=.(?!data:)|https?:|url\(|@import", text)
     assert "<script" not in text
     assert "&lt;script&gt;alert(" in text
@@ -103,6 +104,7 @@ def test_the_report_needs_nothing_but_itself(tmp_path: Path) -> None:
     pictured = {path.name for path in tmp_path.glob("*.png")}
     assert pictured == {
         "best_so_far.png",
+        "costs.png",
         "parallel_coordinates.png",
         "hyperparameters.png",
         "variants.png",

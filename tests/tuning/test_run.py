@@ -22,7 +22,7 @@ import pytest
 
 from keras_gru import tuning
 from keras_gru.tuning import records, settings, sweep
-from keras_gru.tuning.again import again
+from keras_gru.tuning.again import again, main
 from keras_gru.tuning.locks import lock
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING
 from tests.tuning import models
@@ -90,7 +90,7 @@ def test_a_whole_sweep(tmp_path: Path) -> None:
 def _check_output(out: Path, found: tuning.Results) -> None:
     rows = list(csv.DictReader((out / "trials.csv").read_text().splitlines()))
     assert list(rows[0]) == [
-        *("trial_id", "status", "metric", "epochs", "seconds", "seed"),
+        *("trial_id", "status", "metric", "epochs", "seconds", "seed", "parameters"),
         *("x", "variant"),
     ]
     assert [float(row["metric"]) for row in rows] == [r.metric for r in found.trials]
@@ -100,7 +100,7 @@ def _check_output(out: Path, found: tuning.Results) -> None:
     for name in ("best_so_far", "parallel_coordinates", "hyperparameters", "variants"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     report = (out / "report.html").read_text()
-    assert report.count("data:image/png;base64,") == 4
+    assert report.count("data:image/png;base64,") == 5
     events = sorted(path.parent.name for path in out.glob("tensorboard/*/events*"))
     assert events == [record.trial_id for record in found.trials]
     with pytest.raises(tuning.SweepError, match=r"best\.keras was not saved"):
@@ -182,6 +182,61 @@ def test_trials_that_hang_crash_and_fail(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))
     assert [row["status"] for row in rows].count(FAILED) == 5
     assert "4 trials in a row failed" in (tmp_path / "report.html").read_text()
+
+
+class _Sized(Parabola):
+    """A model whose size is its x."""
+
+    def fit(self, hp: Any, model: None, **arguments: Any) -> dict[str, float]:
+        parameters = round(1000 * (1 + hp.get("x")))
+        self.trial.check_size(parameters)
+        return {**super().fit(hp, model), "parameters": parameters}
+
+
+def test_models_that_are_too_large_are_not_trained(tmp_path: Path) -> None:
+    found = run_sweep(_Sized(), tmp_path, max_parameters=1000, max_failures=1)
+    large = [r for r in found.trials if r.values["x"] > 0.0]
+    assert 2 <= len(large) < TRIALS
+    for record in large:
+        assert record.status == FAILED
+        assert record.message.endswith("parameters, more than 1,000")
+    rows = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))
+    sizes = [int(row["parameters"]) for row in rows if row["parameters"]]
+    assert max(sizes) <= 1000
+    assert len(sizes) == TRIALS - len(large)
+    with pytest.raises(tuning.SweepError, match="max_parameters was 1000, now 2000"):
+        run_sweep(_Sized(), tmp_path, max_parameters=2000, resume=True)
+
+
+def test_a_hypermodel_of_somebody_else_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading a pickle runs the code in it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "mine"))
+    found = run_sweep(Parabola(), tmp_path / "sweep", trials=1)
+    metric = found.best.metric
+    assert again(found.folder, tmp_path / "a")["metrics"]["height"] == metric
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "theirs"))
+    with pytest.raises(tuning.SweepError, match=r"not written by you.*--trust"):
+        again(found.folder, tmp_path / "b")
+    trusted = again(found.folder, tmp_path / "b", trust=True)
+    assert trusted["metrics"]["height"] == metric
+    pickle = found.folder / "state" / "hypermodel.pkl"
+    pickle.write_bytes(pickle.read_bytes() + b"!")  # changed since it was signed
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "mine"))
+    with pytest.raises(tuning.SweepError, match="not written by you"):
+        again(found.folder, tmp_path / "c")
+
+
+def test_a_damaged_environment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.begin(tmp_path, models.settings())
+    (tmp_path / "state" / "environment.json").write_text("{")
+    assert main([str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "environment.json is damaged" in said
+    assert said.count("\n") == 1
 
 
 class _Unbuildable(Parabola):

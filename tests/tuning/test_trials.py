@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from keras_gru import tuning
 from keras_gru.tuning.errors import SweepError
 from keras_gru.tuning.proposals import with_values
 from keras_gru.tuning.records import EPOCHS, SEED
-from keras_gru.tuning.trials import MODEL, explore, run_trial
+from keras_gru.tuning.stopping import MedianStopping
+from keras_gru.tuning.trials import MODEL, TooLarge, explore, run_trial
 
 INPUTS = np.random.default_rng(0).normal(size=(12, 5, 2)).astype("float32")
 TARGETS = INPUTS[:, 0, :1]
@@ -56,7 +59,7 @@ def test_a_trial_run_again_gives_the_same_metric(tmp_path: Path) -> None:
     assert again.metrics == first.metrics
     assert other.metrics != first.metrics
     assert first.epochs == 3
-    assert set(first.metrics) == {"loss", "val_loss"}
+    assert set(first.metrics) == {"loss", "val_loss", "parameters"}
 
 
 def test_the_model_of_the_best_epoch_is_saved(tmp_path: Path) -> None:
@@ -208,3 +211,38 @@ def test_names_are_lazy() -> None:
     assert maker.__name__ == "gru"
     with pytest.raises(AttributeError, match="no attribute 'lstm'"):
         _ = tuning.lstm
+
+
+def test_the_median_rule(tmp_path: Path) -> None:
+    """A trial behind the median of three others ends early; one ahead does not."""
+    for number, reached in enumerate([[0.3, 0.2, 0.1], [0.4, 0.3, 0.2], [0.5, 0.4]]):
+        folder = tmp_path / f"{number:04d}"
+        folder.mkdir()
+        (folder / "epochs.json").write_text(json.dumps(reached))
+
+    def epochs(losses: list[float]) -> int:
+        rule = MedianStopping(tmp_path / "0007", LOSS)
+        rule.set_model(types.SimpleNamespace(stop_training=False))
+        for epoch, loss in enumerate(losses):
+            rule.on_epoch_end(epoch, {"val_loss": loss})
+            if rule.model.stop_training:
+                return epoch + 1
+        return len(losses)
+
+    assert epochs([0.45, 0.1, 0.1]) == 1
+    assert epochs([0.4, 0.35, 0.1]) == 2
+    assert epochs([0.4, 0.3, 0.9]) == 3  # its best so far counts; only two came so far
+    assert epochs([0.35, 0.29, 0.05]) == 3
+    assert json.loads((tmp_path / "0007" / "epochs.json").read_text()) == [
+        0.35,
+        0.29,
+        0.05,
+    ]
+
+
+def test_a_model_that_is_too_large(tmp_path: Path) -> None:
+    model = Model()
+    values = {"rate": 0.02, "gru_dropout": 0.1, SEED: 1}
+    hp = with_values(explore(model), values)
+    with pytest.raises(TooLarge, match="parameters, more than 10"):
+        run_trial(model, LOSS, hp, "0007", tmp_path, FIT, max_parameters=10)
