@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo import backend as backends
+from zoo import old_programs, sweep_model
 from zoo.errors import TrainingFailed, ZooError
 from zoo.options import backend_option, given
-from zoo.programs import PROGRAMS, command
+from zoo.programs import PROGRAMS
 
 if TYPE_CHECKING:
     from keras_gru.tuning import Results
@@ -92,9 +93,10 @@ HYPERBAND_EPOCHS = 9  # two rounds of selection: a third of a third of them
 @click.pass_context
 def sweep(context: click.Context, /, program: str, **options: Any) -> None:
     """Search a program's hyperparameters; a killed sweep goes on with --resume."""
-    if program not in PROGRAMS:
+    if program not in {*PROGRAMS, *old_programs.PROGRAMS}:
+        known = sorted({*PROGRAMS, *old_programs.PROGRAMS})
         raise click.UsageError(
-            f"unknown program {program!r}; expected one of {', '.join(PROGRAMS)}"
+            f"unknown program {program!r}; expected one of {', '.join(known)}"
         )
     if bool(options["join"]) != bool(options["worker"]):
         raise click.UsageError("--join HOST:PORT and --id NAME go together")
@@ -110,9 +112,7 @@ def sweep(context: click.Context, /, program: str, **options: Any) -> None:
 
 
 def _run(program: str, folder: Path, options: dict[str, Any]) -> Results:
-    from zoo.sweep_model import ProgramModel
-
-    settings, objective = _described(program, options)
+    settings, objective, model = _described(program, options)
     from keras_gru import tuning
 
     epochs = options["epochs"]
@@ -120,7 +120,7 @@ def _run(program: str, folder: Path, options: dict[str, Any]) -> Results:
         epochs = HYPERBAND_EPOCHS
     try:
         return tuning.run(
-            ProgramModel(program, settings, options["size"]),
+            model,
             objective=objective,
             out=folder,
             tuner=options["tuner"],
@@ -142,14 +142,12 @@ def _run(program: str, folder: Path, options: dict[str, Any]) -> Results:
 
 
 def _join(program: str, options: dict[str, Any]) -> None:
-    from zoo.sweep_model import ProgramModel
-
-    settings, objective = _described(program, options)
+    _, objective, model = _described(program, options)
     from keras_gru import tuning
 
     try:
         done = tuning.join(
-            ProgramModel(program, settings, options["size"]),
+            model,
             options["join"],
             name=options["worker"],
             objective=objective,
@@ -160,29 +158,39 @@ def _join(program: str, options: dict[str, Any]) -> None:
     print(f"{done} trials run for {options['join']}")
 
 
-def _described(program: str, options: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    """What the trials share, and the objective; starts Keras on the backend."""
-    from zoo.sweep_model import program_of, settings_of
-
+def _described(
+    program: str, options: dict[str, Any]
+) -> tuple[dict[str, Any], Any, Any]:
+    """What the trials share, the objective, and the model; starts Keras."""
     backend = backends.chosen(options["backend"])
     backends.use(backend)  # before a search space asks keras_gru for its conventions
-    found = program_of(program, options["size"])
-    dataset = options["dataset"] or _default_dataset(program)
-    settings = settings_of(found, dataset, backend, options["options"])
+    size = options["size"]
+    if program in PROGRAMS:
+        goal = PROGRAMS[program].objective
+        sweep_model.check(program, size)
+        settings = sweep_model.settings_of(
+            program, options["dataset"], backend, options["options"]
+        )
+        model: Any = sweep_model.ProgramModel(program, settings, size)
+    else:
+        from zoo import old_sweep_model
+
+        found = old_sweep_model.program_of(program, size)
+        goal = found.objective
+        train = old_programs.command(program, "train")
+        default = next(p.default for p in train.params if p.name == "dataset")
+        settings = old_sweep_model.settings_of(
+            found, options["dataset"] or str(default), backend, options["options"]
+        )
+        model = old_sweep_model.ProgramModel(program, settings, size)
     try:
         import keras_tuner
     except ImportError as error:
         raise ZooError(
             f"sweeps need {error.name}: pip install 'keras_gru[tune]'"
         ) from error
-
-    direction = "max" if found.objective.maximise else "min"
-    return settings, keras_tuner.Objective(found.objective.name, direction)
-
-
-def _default_dataset(program: str) -> str:
-    train = command(program, "train")
-    return str(next(p.default for p in train.params if p.name == "dataset"))
+    direction = "max" if goal.maximise else "min"
+    return settings, keras_tuner.Objective(goal.name, direction), model
 
 
 def _take_from(
@@ -221,9 +229,7 @@ def _take_from(
 
 def _report(program: str, found: Results) -> None:
     """Copy the best run to where it is found, and say how it is used."""
-    from zoo.sweep_model import RUN
-
-    source = found.folder / "trials" / found.best.trial_id / RUN
+    source = found.folder / "trials" / found.best.trial_id / sweep_model.RUN
     best = found.folder / "best"
     if source.is_dir():  # a worker on another machine keeps its own
         shutil.rmtree(best, ignore_errors=True)
