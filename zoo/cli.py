@@ -39,7 +39,7 @@ def _known(program: str) -> None:
         )
 
 
-class FieldType(click.ParamType):
+class FieldType(click.ParamType[Any]):
     """What a field of a dataclass takes."""
 
     def __init__(self, kind: type, field: str) -> None:
@@ -60,7 +60,7 @@ class FieldType(click.ParamType):
             self.fail(f"{value!r}; expected {expected}", param, ctx)
 
 
-def options_of(kind: type, defaults: Any = None) -> list[click.Option]:
+def options_of(kind: type, defaults: Any = None) -> list[click.Parameter]:
     """An option for each field of a dataclass that can be typed.
 
     Args:
@@ -69,7 +69,7 @@ def options_of(kind: type, defaults: Any = None) -> list[click.Option]:
     """
     own = {one.name: one.default for one in fields(kind)}
     known = own if defaults is None else vars(defaults)
-    made = []
+    made: list[click.Parameter] = []
     for name in configs.options(kind):
         hint, default = configs.hints(kind)[name], known[name]
         flag = f"--{name.replace('_', '-')}"

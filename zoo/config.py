@@ -23,7 +23,6 @@ Example:
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
 import re
@@ -119,13 +118,11 @@ class Checked:
                 raise ZooError(f"{name}={value!r}; expected {expected(hint)}")
 
 
-@functools.lru_cache
 def hints(kind: type) -> dict[str, Any]:
     """Field -> type, with its range."""
     return typing.get_type_hints(kind, include_extras=True)
 
 
-@functools.lru_cache
 def meanings(kind: type) -> dict[str, str]:
     """Field -> what it means, from the docstring's "Attributes"."""
     text = inspect.getdoc(kind) or ""

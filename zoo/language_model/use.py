@@ -59,7 +59,7 @@ class LanguageModel(Pretrained):
             self._streaming = self._carrying(batch_size=1)
         return generate(self._streaming, self.tokens, prompt, how)
 
-    def evaluate(self) -> dict[str, Any]:
+    def evaluate(self, **options: Any) -> dict[str, Any]:
         """Measure the loss on the validation part of the text.
 
         Returns:

@@ -64,8 +64,10 @@ def make(
             # Measured with the weights as stored; the run knows where the data lie.
             stored_one = replace(saved, weights=draft / WEIGHTS)
             figures = pretrained.from_saved(stored_one).evaluate()
-            facts = {"headline": PROGRAMS[saved.program].headline}
-            facts |= {"figures": without_folders(figures)}
+            facts = {
+                "headline": PROGRAMS[saved.program].headline,
+                "figures": without_folders(figures),
+            }
             one.seal(draft, facts)
             content = {**one.described(), **facts}
             write_text(draft / CARD, card(name, draft, content, result, row, note))

@@ -22,6 +22,7 @@ Example:
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import warnings
@@ -225,7 +226,9 @@ class ExactResume(keras.callbacks.Callback):
             ("metrics", model.metrics_variables),
         ):
             for index, variable in enumerate(variables):
-                named[f"{group}/{index:03d}/{variable.name}"] = variable
+                # Less the numbers that Keras gives: they depend on what else was built.
+                name = re.sub(r"_\d+", "", variable.name)
+                named[f"{group}/{index:03d}/{name}"] = variable
         return named
 
     def _save(self, epoch: int, batch: int) -> None:
