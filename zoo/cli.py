@@ -1,42 +1,282 @@
-"""The commands of ``python -m zoo``, and what becomes of their errors."""
+"""The commands of ``python -m zoo``, and what becomes of their errors.
+
+The options of a program are made of its dataclasses (`zoo.config`): a field is an
+option, its docstring the help, its type the check. click reads `default_map` for the
+defaults, which is where ``--size`` puts the size's configuration.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import click
 
-from zoo.backend import chosen
+from zoo import backend as backends
+from zoo import config as configs
+from zoo import old_programs
+from zoo.backend import BACKENDS, chosen
+from zoo.config import Program
 from zoo.errors import ZooError, one_line
 from zoo.files import FULL, why
-from zoo.options import backend_option, run_argument
-from zoo.programs import PROGRAMS, command
+from zoo.options import backend_option, given, json_option, run_argument
+from zoo.presets.saved import open_saved, reopen
+from zoo.programs import PROGRAMS, module
+from zoo.runs import Run, RunFolder
 from zoo.sweep import sweep
+
+ALL = sorted({*PROGRAMS, *old_programs.PROGRAMS})
 
 
 def _known(program: str) -> None:
-    if program not in PROGRAMS:
+    if program not in ALL:
         raise click.UsageError(
-            f"unknown program {program!r}; expected one of {', '.join(PROGRAMS)}"
+            f"unknown program {program!r}; expected one of {', '.join(ALL)}"
         )
 
 
+class FieldType(click.ParamType[Any]):
+    """What a field of a dataclass takes."""
+
+    def __init__(self, kind: type, field: str) -> None:
+        self.kind, self.field = kind, field
+        self.hint = configs.hints(kind)[field]
+        words = configs.words(self.hint)
+        self.name = "|".join(words) if len(words) in range(1, 4) else "value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return configs.parse(self.kind, self.field, value)
+        except ZooError:
+            expected = configs.expected(self.hint)
+            self.fail(f"{value!r}; expected {expected}", param, ctx)
+
+
+def options_of(kind: type, defaults: Any = None) -> list[click.Parameter]:
+    """An option for each field of a dataclass that can be typed.
+
+    Args:
+        kind: the dataclass.
+        defaults: one of its instances; None: the defaults of the fields.
+    """
+    own = {one.name: one.default for one in fields(kind)}
+    known = own if defaults is None else vars(defaults)
+    made: list[click.Parameter] = []
+    for name in configs.options(kind):
+        hint, default = configs.hints(kind)[name], known[name]
+        flag = f"--{name.replace('_', '-')}"
+        words = configs.words(hint)
+        meaning = configs.meanings(kind)[name]
+        if len(words) > 3:
+            meaning = f"{meaning.rstrip('.')}: {', '.join(words)}."
+        is_flag = hint is bool
+        made.append(
+            click.Option(
+                [f"{flag}/--no-{flag[2:]}" if is_flag and default else flag, name],
+                help=meaning[:1].upper() + meaning[1:],
+                default=default,
+                show_default=default is not None and not is_flag,
+                metavar=None if not configs.is_file(hint) else "FILE",
+                **({"is_flag": True} if is_flag else {"type": FieldType(kind, name)}),
+            )
+        )
+    return made
+
+
+def train_command(name: str, program: Program) -> click.Command:
+    """``zoo train`` of a program."""
+
+    def take_size(context: click.Context, _: click.Parameter, size: str) -> str:
+        known = context.default_map or {}
+        context.default_map = {**vars(program.sizes[size]), **known}
+        return size
+
+    def take_preset(
+        context: click.Context, _: click.Parameter, source: str | None
+    ) -> str | None:
+        if source is not None:
+            found = vars(open_saved(source, name).config)
+            context.default_map = {**(context.default_map or {}), **found}
+        return source
+
+    def run(**values: Any) -> None:
+        _train(name, program, click.get_current_context(), values)
+
+    own = [
+        click.Option(
+            ["--size"],
+            type=click.Choice(list(program.sizes)),
+            default=next(iter(program.sizes)),
+            show_default=True,
+            is_eager=True,
+            callback=take_size,
+            help="Gives the defaults of all that is below.",
+        ),
+        click.Option(
+            ["--from-preset"],
+            metavar="RUN|PRESET",
+            is_eager=True,
+            callback=take_preset,
+            help="Go on from its weights, with its configuration (fine-tuning).",
+        ),
+        *options_of(program.source),
+        click.Option(
+            ["--seed"],
+            type=click.IntRange(min=0, max=2**31 - 1),
+            default=0,
+            show_default=True,
+            help="Decides initial weights, order of the data, dropout and samples.",
+        ),
+        click.Option(
+            ["--out"],
+            type=click.Path(path_type=Path),
+            help="Run folder.  [default: runs/PROGRAM-DATASET-SIZE-VARIANT-SEED]",
+        ),
+        click.Option(
+            ["--resume"],
+            is_flag=True,
+            help="Go on with the run in --out; its settings hold.",
+        ),
+        click.Option(
+            ["--checkpoint-seconds"],
+            type=click.FloatRange(min=0),
+            default=15.0,
+            show_default=True,
+            help="The most work that a kill may cost; no effect on the weights.",
+        ),
+        _backend(),
+    ]
+    return click.Command(
+        "train",
+        callback=run,
+        params=[*own, *options_of(program.config, next(iter(program.sizes.values())))],
+        help=f"Train: {program.summary}.",
+    )
+
+
+def _backend() -> click.Option:
+    return click.Option(
+        ["--backend"],
+        type=click.Choice(BACKENDS),
+        help="Backend of Keras.  [default: KERAS_BACKEND, else tensorflow]",
+    )
+
+
+def _train(
+    name: str, program: Program, context: click.Context, values: dict[str, Any]
+) -> None:
+    """Start or resume the training that the options describe."""
+    config_names = configs.options(program.config)
+    source_names = configs.options(program.source)
+    source = program.source(**{name: values[name] for name in source_names})
+    typed = given(context, *config_names, "size", "seed", "from_preset")
+    settings = {"size": values["size"], "seed": values["seed"]}
+    settings |= {"from_preset": values["from_preset"], **vars(source)}
+    if given(context, *source_names):
+        typed |= set(source_names)
+    backend = chosen(values["backend"])
+    # KERAS_BACKEND is a choice of the user's as much as --backend is.
+    if values["backend"] or os.environ.get("KERAS_BACKEND"):
+        typed.add("backend")
+    settings["backend"] = backend
+    config = program.config(**{name: values[name] for name in config_names})
+    extras = None
+    if values["from_preset"]:
+        before = open_saved(values["from_preset"], name)
+        extras = before.extras
+        same = {"tokens", "vocabulary"} & given(context, *config_names)
+        if same:
+            raise click.UsageError(
+                f"--{sorted(same)[0]} and --from-preset exclude each other: the "
+                f"preset has its own"
+            )
+        if "size" not in typed:
+            settings["size"] = values["size"] = before.settings["size"]
+    folder = values["out"] or Path("runs") / (
+        f"{name}-{program.label(config, source)}-{values['size']}-{config.variant}"
+        f"-{values['seed']}"
+    )
+    run = Run(
+        program=name,
+        columns=program.columns,
+        config=config,
+        source=source,
+        size=values["size"],
+        seed=values["seed"],
+        backend=backend,
+        folder=RunFolder(folder),
+        pretrained=values["from_preset"],
+        extras=extras,
+        checkpoint_seconds=values["checkpoint_seconds"],
+    )
+    if values["resume"]:
+        asked = {**settings, **{name: values[name] for name in config_names}}
+        reopen(run, {name: asked[name] for name in asked if name in typed})
+        if run.folder.result.is_file():
+            print(f"{run.folder.path} is already finished")
+            print(run.folder.told(program.columns))
+            return
+    backends.use(run.backend)
+    module(name, "train").train(run)
+
+
+def use_command(name: str, action: str, program: Program) -> click.Command:
+    """``zoo evaluate`` and ``zoo predict`` of a program."""
+    kind = program.evaluate if action == "evaluate" else program.predict
+
+    def run(run: str, as_json: bool, backend: str | None, **values: Any) -> None:
+        options = kind(**values)
+        saved = open_saved(run, name)
+        backends.use(chosen(backend))
+        use = module(name, "use")
+        if action == "predict":
+            found = use.predict(saved, options, as_json)
+        else:
+            found = use.evaluate(saved, options)
+            if not as_json:
+                print(use.told(found))
+        if as_json:
+            print(json.dumps(found))
+
+    command = click.Command(
+        action,
+        callback=run,
+        params=options_of(kind),
+        help=(kind.__doc__ or "").partition("\n")[0]
+        if action == "predict"
+        else f"Measure: {program.summary}.",
+    )
+    return backend_option(json_option(run_argument(command)))
+
+
 class Action(click.Group):
-    """One verb; its commands are the programs, imported when they are named."""
+    """One verb; its commands are the programs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(PROGRAMS)
+        return ALL
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        action = str(self.name)
+        if cmd_name in old_programs.PROGRAMS:
+            return old_programs.command(cmd_name, action)
         if cmd_name not in PROGRAMS:
             return None
-        return command(cmd_name, str(self.name))
+        if action == "train":
+            return train_command(cmd_name, PROGRAMS[cmd_name])
+        return use_command(cmd_name, action, PROGRAMS[cmd_name])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args:
             raise click.UsageError(
-                f"{self.name}: no program; expected one of {', '.join(PROGRAMS)}"
+                f"{self.name}: no program; expected one of {', '.join(ALL)}"
             )
         return super().parse_args(ctx, args)
 

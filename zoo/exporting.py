@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,65 @@ import numpy as np
 
 from zoo import backend as backends
 from zoo.errors import ZooError, one_line
-from zoo.programs import program_of
+from zoo.old_programs import program_of
+from zoo.presets.saved import open_saved
+from zoo.programs import PROGRAMS, module
 from zoo.runs import RunFolder
-from zoo.trained import Trained, open_trained
+from zoo.trained import open_trained
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is exported.
+
+    Attributes:
+        source: the run folder or preset, as it was given.
+        licence: of the data.
+        card: of a preset.
+        times: input -> name of its time dimension.
+        model: builds it with its weights, once Keras runs.
+    """
+
+    source: str
+    licence: str
+    card: str | None
+    times: Mapping[str, str]
+    model: Callable[[], Any]
+
+    @property
+    def is_run(self) -> bool:
+        return (Path(self.source) / "settings.json").is_file()
+
+    @property
+    def name(self) -> str:
+        """Of the run's folder, or of the preset."""
+        if self.is_run:
+            return Path(self.source).resolve().name
+        return self.source.rstrip("/").rpartition("/")[2].partition("@")[0]
+
+
+def origin(program: str, source: str) -> Origin:
+    """Open a run or preset of a program."""
+    if program in PROGRAMS:
+        saved = open_saved(source, program)
+        return Origin(
+            saved.name,
+            saved.source.licence,
+            saved.card,
+            PROGRAMS[program].times,
+            lambda: module(program, "use").PRETRAINED.from_saved(saved).model,
+        )
+    trained = open_trained(program_of(program), source)
+    return Origin(
+        trained.name,
+        trained.program.licence(trained.settings),
+        trained.card,
+        trained.program.times,
+        trained.model,
+    )
 
 
 @dataclass(frozen=True)
@@ -66,12 +119,12 @@ def export(
             f"{form} cannot be written with sequences of any length on {backend}: "
             f"add --backend {' or '.join(able)}; the weights are the same"
         )
-    trained = open_trained(program_of(program), source)
-    out = _place(trained, form, out)
+    found = origin(program, source)
+    out = _place(found, form, out)
     backends.use(backend)
     import keras
 
-    model = trained.model()
+    model = found.model()
     # An exporter asks for a model that was called; two steps of zeros will do.
     model(
         keras.tree.map_structure(
@@ -84,7 +137,7 @@ def export(
             warnings.simplefilter("ignore")  # notes of converters about themselves
             model.export(out, format=FORMATS[form].keras_name, verbose=False)
             if form == "onnx":
-                _describe(out, trained)
+                _describe(out, found)
     except ImportError as error:
         raise ZooError(f"{form}: {one_line(error)}") from error
     # Whatever a converter raises where it cannot write a model: each has its own.
@@ -98,27 +151,15 @@ def export(
     return out
 
 
-def _is_run(trained: Trained[Any, Any, Any]) -> bool:
-    """Whether it is a run folder; else it is a preset."""
-    return (Path(trained.name) / "settings.json").is_file()
-
-
-def _name(trained: Trained[Any, Any, Any]) -> str:
-    """Of the run's folder, or of the preset."""
-    if _is_run(trained):
-        return Path(trained.name).resolve().name
-    return trained.name.rstrip("/").rpartition("/")[2].partition("@")[0]
-
-
-def _place(trained: Trained[Any, Any, Any], form: str, out: Path | None) -> Path:
+def _place(found: Origin, form: str, out: Path | None) -> Path:
     """Where the export goes.
 
     Raises:
         ZooError: there is something.
     """
     if out is None:
-        folder = Path(trained.name) if _is_run(trained) else Path("runs/export")
-        out = folder / f"{_name(trained)}.{form}"
+        folder = Path(found.source) if found.is_run else Path("runs/export")
+        out = folder / f"{found.name}.{form}"
     places = [out]
     if form == "onnx" and not out.suffix:
         places.append(out.with_suffix(".onnx"))
@@ -130,7 +171,7 @@ def _place(trained: Trained[Any, Any, Any], form: str, out: Path | None) -> Path
     return places[-1]
 
 
-def _describe(file: Path, trained: Trained[Any, Any, Any]) -> None:
+def _describe(file: Path, found: Origin) -> None:
     """Name the dynamic dimensions in an ONNX file, and say whose weights it holds.
 
     Raises:
@@ -141,7 +182,7 @@ def _describe(file: Path, trained: Trained[Any, Any, Any]) -> None:
     from onnx.tools.update_model_dims import update_inputs_outputs_dims
 
     model = onnx.load(file)
-    names = trained.program.times
+    names = found.times
 
     def dimensions(values: Iterable[ValueInfoProto]) -> dict[str, list[int | str]]:
         return {
@@ -159,21 +200,21 @@ def _describe(file: Path, trained: Trained[Any, Any, Any]) -> None:
     update_inputs_outputs_dims(
         model, dimensions(model.graph.input), dimensions(model.graph.output)
     )
-    onnx.helper.set_model_props(model, _origin(trained))
+    onnx.helper.set_model_props(model, _facts(found))
     onnx.checker.check_model(model)
     onnx.save(model, file)
 
 
-def _origin(trained: Trained[Any, Any, Any]) -> dict[str, str]:
+def _facts(found: Origin) -> dict[str, str]:
     """Run or preset, commit, and licence of the data, as a preset's card has them."""
-    if _is_run(trained):
-        kind, code = "run", RunFolder.read_settings(Path(trained.name))["code"]
+    if found.is_run:
+        kind, code = "run", RunFolder.read_settings(Path(found.source))["code"]
         commit = str(code).rpartition("commit ")[2]
     else:
-        row = re.search(r"^\| commit \| (.+) \|$", trained.card or "", re.MULTILINE)
+        row = re.search(r"^\| commit \| (.+) \|$", found.card or "", re.MULTILINE)
         kind, commit = "preset", row[1] if row else "unknown"
     return {
-        kind: _name(trained),
+        kind: found.name,
         "commit": commit,
-        "licence": trained.program.licence(trained.settings),
+        "licence": found.licence,
     }

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import backend as backends
-from zoo import presets
+from zoo import old_programs, presets
 from zoo.errors import ZooError
-from zoo.programs import PROGRAMS, program_of
+from zoo.presets.saved import open_saved
+from zoo.programs import PROGRAMS, module
 from zoo.runs import RunFolder
 from zoo.trained import Trained, open_trained
 
@@ -52,7 +53,7 @@ class Loaded:
         return f"<{self.trained.program.name} {self.trained.name!r}>"
 
 
-def load(source: str | Path, backend: str | None = None) -> Loaded:
+def load(source: str | Path, backend: str | None = None) -> Any:
     """Load a preset by name, a run folder, or a preset of the hub.
 
     Args:
@@ -70,6 +71,8 @@ def load(source: str | Path, backend: str | None = None) -> Loaded:
         >>> writer = zoo.load("shakespeare-char-small")  # doctest: +SKIP
         >>> print(writer.predict("ROMEO:", length=200))  # doctest: +SKIP
     """
+    if backend is None and "keras" in sys.modules:
+        backend = sys.modules["keras"].backend.backend()
     if (Path(source) / "settings.json").is_file():
         program = str(RunFolder.read_settings(Path(source))["program"])
     elif folder := presets.find(source):
@@ -79,13 +82,15 @@ def load(source: str | Path, backend: str | None = None) -> Loaded:
             f"{source} is neither a run folder nor a preset; presets: "
             f"{', '.join(presets.names()) or 'none'}"
         )
-    if program not in PROGRAMS:
+    if program in PROGRAMS:
+        saved = open_saved(source)
+        backends.use(backends.chosen(backend))
+        return module(program, "use").PRETRAINED.from_saved(saved)
+    if program not in old_programs.PROGRAMS:
         raise ZooError(
             f"{source} is of the program {program!r}; expected one of "
-            f"{', '.join(PROGRAMS)}"
+            f"{', '.join([*PROGRAMS, *old_programs.PROGRAMS])}"
         )
-    trained = open_trained(program_of(program), source)
-    if backend is None and "keras" in sys.modules:
-        backend = sys.modules["keras"].backend.backend()
+    trained = open_trained(old_programs.program_of(program), source)
     backends.use(backends.chosen(backend))
     return Loaded(trained)

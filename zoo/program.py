@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from zoo.objective import Objective
+from zoo.training.objective import Objective
 
 if TYPE_CHECKING:
     import keras
 
+    from zoo.loop import Progress, Task
     from zoo.runs import RunFolder
     from zoo.trained import Trained
-    from zoo.training import Progress, Task
 
 
 @dataclass(frozen=True, kw_only=True)

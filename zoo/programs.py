@@ -1,53 +1,16 @@
-"""The programs of the zoo, by name; each is imported when it is used."""
+"""The programs of the zoo, by name. Importing it imports no Keras."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
 
-import click
+from zoo import language_model
+from zoo.config import Program
 
-if TYPE_CHECKING:
-    from zoo.program import Program
-
-# A program is a folder of the zoo with a commands.py.
-PROGRAMS = {
-    path.parent.name: f"zoo.{path.parent.name}.commands"
-    for path in sorted(Path(__file__).parent.glob("*/commands.py"))
-}
+PROGRAMS: dict[str, Program] = {"language_model": language_model.PROGRAM}
 
 
-@dataclass(frozen=True)
-class Card:
-    """What `python -m zoo list` says of a program.
-
-    Attributes:
-        summary: what it does, in a few words.
-        sizes: name -> trainable parameters.
-        datasets: name -> what it is.
-    """
-
-    summary: str
-    sizes: Mapping[str, int]
-    datasets: Mapping[str, str]
-
-
-def card(program: str) -> Card:
-    """The card of a program. Imports neither Keras nor a backend."""
-    found: Card = importlib.import_module(PROGRAMS[program]).CARD
-    return found
-
-
-def command(program: str, action: str) -> click.Command:
-    """The command of a program: action is "train", "evaluate" or "predict"."""
-    found: click.Command = getattr(importlib.import_module(PROGRAMS[program]), action)
-    return found
-
-
-def program_of(name: str) -> Program[Any, Any, Any]:
-    """The program itself: ``PROGRAM`` in its ``train.py``. Imports no Keras."""
-    found: Program[Any, Any, Any] = importlib.import_module(f"zoo.{name}.train").PROGRAM
-    return found
+def module(program: str, name: str) -> ModuleType:
+    """A module of a program that imports Keras, once its backend is chosen."""
+    return importlib.import_module(f"zoo.{program}.{name}")

@@ -13,12 +13,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line
 from zoo.files import making, naming, remove_partial, why, write_text
 
 FIELDS = (
@@ -157,6 +158,18 @@ class RunFolder:
         """Remove a folder that was just created and that nothing was trained in."""
         shutil.rmtree(self.path, ignore_errors=True)
 
+    def told(self, columns: Sequence[str]) -> str:
+        """The result of a finished run, in a line."""
+        result = json.loads(self.result.read_text(encoding="utf-8"))
+        figures = ", ".join(
+            f"{name} {result[name]:.4f}" for name in columns if name in result
+        )
+        return (
+            f"best weights: {figures}, at step {result['best_step']:,} of "
+            f"{result['steps']:,} in {result['seconds']:.0f} s; "
+            f"final weights {result['final_weights_sha256'][:16]}"
+        )
+
     def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Write the validations so far as a table."""
         if not history:
@@ -284,3 +297,108 @@ def now() -> str:
 def text_digest(text: str) -> str:
     """SHA-256 of a text as UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass
+class Run:
+    """A training, begun or gone on with: what it is asked to do, and its folder.
+
+    Attributes:
+        program: its name.
+        columns: of its table of runs, beside those of all programs.
+        config: all that decides the result, but for the next ones.
+        source: what to train on.
+        size: the name of the size whose defaults `config` has.
+        seed: decides initial weights, order of the data, dropout and samples.
+        backend: Keras' backend.
+        folder: where everything goes.
+        pretrained: what to go on from: a preset or a run of before; None: nothing.
+        extras: what use needs beside the weights, where it is known already: of a
+            resumed run, or of `pretrained`.
+        stored: the settings of a resumed run.
+        checkpoint_seconds: the most work that a kill may cost.
+        samples: whether to leave samples, or the figures of a test, at the end.
+    """
+
+    program: str
+    columns: Sequence[str]
+    config: Any
+    source: Any
+    size: str
+    seed: int
+    backend: str
+    folder: RunFolder
+    pretrained: str | None = None
+    extras: Mapping[str, Any] | None = None
+    stored: Mapping[str, Any] | None = None
+    checkpoint_seconds: float = 15.0
+    samples: bool = True
+
+    def described(self) -> str:
+        """The rest of a training's first line."""
+        return (
+            f"size {self.size}, variant {self.config.variant}, {self.backend} -> "
+            f"{self.folder.path}"
+        )
+
+    @contextmanager
+    def begin(
+        self, config: Any, extras: Mapping[str, Any], data: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Make the folder; at the end, a row in its table says how it went.
+
+        Args:
+            config: with what the data decide.
+            extras: what use needs beside the weights.
+            data: as loaded; it has a `name` and a `sha256`.
+
+        Yields:
+            The result, to be filled; it goes into ``result.json`` and the row.
+
+        Raises:
+            ZooError: the folder is in use, or the run was begun with other data.
+        """
+        settings = {"size": self.size, **asdict(self.source), "seed": self.seed}
+        settings |= {"backend": self.backend, "from_preset": self.pretrained}
+        if self.stored is None:
+            RunFolder.create(
+                self.folder.path,
+                {
+                    "program": self.program,
+                    "settings": settings,
+                    "config": asdict(config),
+                    "data": {"name": data.name, "sha256": data.sha256},
+                    "extras": dict(extras),
+                    "code": code(self.backend),
+                },
+            )
+        elif self.stored["data"]["sha256"] != data.sha256:
+            raise ZooError(f"{self.folder.path} was trained on other data: {data.name}")
+        row = {
+            "started": now(),
+            "program": self.program,
+            "status": "finished",
+            "command": command_line(),
+            "seed": self.seed,
+            "commit": commit(),
+            "machine": machine(),
+            "backend": self.backend,
+            "versions": versions(self.backend),
+            "dataset": data.name,
+            "size": self.size,
+            "variant": config.variant,
+        }
+        result: dict[str, Any] = {}
+        try:
+            yield result
+            write_text(self.folder.result, json.dumps(result, indent=2) + "\n")
+            print(self.folder.told(self.columns))
+        except KeyboardInterrupt:
+            row.update(status="interrupted")
+            raise
+        except BaseException as error:
+            told = one_line(f"{type(error).__name__}: {error}")
+            row.update(status="failed", error=told)
+            raise
+        finally:
+            append_row(self.folder.rows, {**row, **result}, self.columns)

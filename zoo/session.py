@@ -21,7 +21,7 @@ from zoo.trained import as_stored, read_settings, require_same_data
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from zoo.training import Progress, Task
+    from zoo.loop import Progress, Task
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,9 @@ def _train_to_the_end(
     """Train, then write curve, samples and result; return the result."""
     from rich.console import Console
 
-    from zoo import plots, training, weights
-    from zoo.events import TRAINING_POINTS, Events
+    from zoo import loop as training
+    from zoo.training import plots, weights
+    from zoo.training.events import TRAINING_POINTS, Events
 
     settings = setup.settings
     backends.seed_everything(settings.seed)
@@ -263,7 +264,7 @@ def _train_to_the_end(
 
     best = program.objective.best(progress.history)
     assert progress.best is not None  # the last step always validates
-    final = training.values_of(task.model.weights)
+    final = weights.values_of(task.model.weights)
     result = {
         "parameters": parameters,
         "steps": progress.step,

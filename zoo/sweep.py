@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo import backend as backends
+from zoo import old_programs, sweep_model
 from zoo.errors import TrainingFailed, ZooError
 from zoo.options import backend_option, given
-from zoo.programs import PROGRAMS, command
+from zoo.programs import PROGRAMS
 
 if TYPE_CHECKING:
     from keras_gru.tuning import Results
@@ -79,28 +80,15 @@ HYPERBAND_EPOCHS = 9  # two rounds of selection: a third of a third of them
     metavar="NAME=VALUE",
     help="Another setting of the program's, such as text=FILE.",
 )
-@click.option(
-    "--address",
-    default="127.0.0.1",
-    show_default=True,
-    metavar="HOST[:PORT]",
-    help="Where workers on other machines may join; no password, no encryption.",
-)
-@click.option("--join", metavar="HOST:PORT", help="Work for a sweep elsewhere.")
-@click.option("--id", "worker", help="Name of this worker, with --join.")
 @backend_option
 @click.pass_context
 def sweep(context: click.Context, /, program: str, **options: Any) -> None:
     """Search a program's hyperparameters; a killed sweep goes on with --resume."""
-    if program not in PROGRAMS:
+    if program not in {*PROGRAMS, *old_programs.PROGRAMS}:
+        known = sorted({*PROGRAMS, *old_programs.PROGRAMS})
         raise click.UsageError(
-            f"unknown program {program!r}; expected one of {', '.join(PROGRAMS)}"
+            f"unknown program {program!r}; expected one of {', '.join(known)}"
         )
-    if bool(options["join"]) != bool(options["worker"]):
-        raise click.UsageError("--join HOST:PORT and --id NAME go together")
-    if options["join"]:
-        _join(program, options)
-        return
     folder = options["out"] or Path("sweeps") / (
         f"{program}-{options['tuner']}-{options['seed']}"
     )
@@ -110,9 +98,7 @@ def sweep(context: click.Context, /, program: str, **options: Any) -> None:
 
 
 def _run(program: str, folder: Path, options: dict[str, Any]) -> Results:
-    from zoo.sweep_model import ProgramModel
-
-    settings, objective = _described(program, options)
+    settings, objective, model = _described(program, options)
     from keras_gru import tuning
 
     epochs = options["epochs"]
@@ -120,7 +106,7 @@ def _run(program: str, folder: Path, options: dict[str, Any]) -> Results:
         epochs = HYPERBAND_EPOCHS
     try:
         return tuning.run(
-            ProgramModel(program, settings, options["size"]),
+            model,
             objective=objective,
             out=folder,
             tuner=options["tuner"],
@@ -131,7 +117,6 @@ def _run(program: str, folder: Path, options: dict[str, Any]) -> Results:
             budget=options["budget"],
             trial_timeout=options["trial_timeout"],
             resume=options["resume"],
-            address=options["address"],
             about={"what": program, "size": options["size"], **settings},
             backend=settings["backend"],
         )
@@ -141,48 +126,39 @@ def _run(program: str, folder: Path, options: dict[str, Any]) -> Results:
         raise ZooError(str(error)) from error
 
 
-def _join(program: str, options: dict[str, Any]) -> None:
-    from zoo.sweep_model import ProgramModel
-
-    settings, objective = _described(program, options)
-    from keras_gru import tuning
-
-    try:
-        done = tuning.join(
-            ProgramModel(program, settings, options["size"]),
-            options["join"],
-            name=options["worker"],
-            objective=objective,
-            folder=options["out"],
-        )
-    except tuning.SweepError as error:
-        raise ZooError(str(error)) from error
-    print(f"{done} trials run for {options['join']}")
-
-
-def _described(program: str, options: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    """What the trials share, and the objective; starts Keras on the backend."""
-    from zoo.sweep_model import program_of, settings_of
-
+def _described(
+    program: str, options: dict[str, Any]
+) -> tuple[dict[str, Any], Any, Any]:
+    """What the trials share, the objective, and the model; starts Keras."""
     backend = backends.chosen(options["backend"])
     backends.use(backend)  # before a search space asks keras_gru for its conventions
-    found = program_of(program, options["size"])
-    dataset = options["dataset"] or _default_dataset(program)
-    settings = settings_of(found, dataset, backend, options["options"])
+    size = options["size"]
+    if program in PROGRAMS:
+        goal = PROGRAMS[program].objective
+        sweep_model.check(program, size)
+        settings = sweep_model.settings_of(
+            program, options["dataset"], backend, options["options"]
+        )
+        model: Any = sweep_model.ProgramModel(program, settings, size)
+    else:
+        from zoo import old_sweep_model
+
+        found = old_sweep_model.program_of(program, size)
+        goal = found.objective
+        train = old_programs.command(program, "train")
+        default = next(p.default for p in train.params if p.name == "dataset")
+        settings = old_sweep_model.settings_of(
+            found, options["dataset"] or str(default), backend, options["options"]
+        )
+        model = old_sweep_model.ProgramModel(program, settings, size)
     try:
         import keras_tuner
     except ImportError as error:
         raise ZooError(
             f"sweeps need {error.name}: pip install 'keras_gru[tune]'"
         ) from error
-
-    direction = "max" if found.objective.maximise else "min"
-    return settings, keras_tuner.Objective(found.objective.name, direction)
-
-
-def _default_dataset(program: str) -> str:
-    train = command(program, "train")
-    return str(next(p.default for p in train.params if p.name == "dataset"))
+    direction = "max" if goal.maximise else "min"
+    return settings, keras_tuner.Objective(goal.name, direction), model
 
 
 def _take_from(
@@ -221,11 +197,9 @@ def _take_from(
 
 def _report(program: str, found: Results) -> None:
     """Copy the best run to where it is found, and say how it is used."""
-    from zoo.sweep_model import RUN
-
-    source = found.folder / "trials" / found.best.trial_id / RUN
+    source = found.folder / "trials" / found.best.trial_id / sweep_model.RUN
     best = found.folder / "best"
-    if source.is_dir():  # a worker on another machine keeps its own
+    if source.is_dir():
         shutil.rmtree(best, ignore_errors=True)
         shutil.copytree(
             source, best, ignore=shutil.ignore_patterns("checkpoints", ".partial-*")

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-import importlib
-import inspect
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zoo import session
+from zoo import config as configs
 from zoo.errors import TrainingFailed, ZooError
-from zoo.program import Program, Settings
-from zoo.runs import RunFolder
+from zoo.presets.saved import reopen
+from zoo.programs import PROGRAMS, module
+from zoo.runs import Run, RunFolder
 
 if TYPE_CHECKING:
     from keras_gru.tuning.trials import Trial
 
-SIZE = "sweep"  # the size of a trial's configuration, beside the program's own
 RUN = "run"  # a trial's run folder, in the folder of the trial
 
 
@@ -27,11 +24,11 @@ class ProgramModel:
     """Builds and trains what ``zoo/PROGRAM/search.py`` describes.
 
     In the place of a `keras_tuner.HyperModel`, without importing Keras: what is built
-    is the configuration, and the shared loop makes the model of it.
+    is the configuration, and the program's `train` makes the model of it.
 
     Args:
         program: its name.
-        settings: all but size, variant, seed and epochs, which a trial decides.
+        settings: what the trials share: the fields of the program's source, backend.
         size: of the program's, to search around; None: the one of its search space.
     """
 
@@ -46,7 +43,7 @@ class ProgramModel:
 
     def build(self, hp: Any) -> Any:
         """The configuration of the values in `hp`."""
-        space = _module(self.name, "search").search_space
+        space = search_module(self.name).search_space
         return space(hp) if self.size is None else space(hp, size=self.size)
 
     def fit(
@@ -62,129 +59,103 @@ class ProgramModel:
         Args:
             hp: the values; `config` holds them already.
             config: from `build`.
-            callbacks: of Keras; the shared loop has none.
+            callbacks: of Keras; a program has its own.
             epochs: in place of the configuration's.
 
         Returns:
             The best validation figures by name, and the epochs.
         """
-        program = _candidate(program_of(self.name), config, quick=not self.trial.alone)
-        settings = program.settings_type(
-            **self.settings,
-            size=SIZE,
-            variant=config.variant,
-            seed=self.trial.seed,
-            epochs=epochs or config.epochs,
-        )
-        alone = self.trial.alone
-        run = _train(program, settings, self.trial.folder / RUN, alone=alone)
-        result = json.loads(run.result.read_text(encoding="utf-8"))
+        if epochs:
+            config = replace(config, epochs=epochs)
+        run = self._run(config)
+        if run.folder.path.exists():
+            names = configs.options(type(config))
+            asked = {name: getattr(config, name) for name in names}
+            try:
+                reopen(run, {**asked, "seed": run.seed})
+                if not run.folder.result.is_file():
+                    module(self.name, "train").train(run)
+            except TrainingFailed:
+                raise
+            except ZooError:
+                if self.trial.alone:  # somebody's own folder
+                    raise
+                # Of other values: the trial's record was damaged and proposed anew.
+                shutil.rmtree(run.folder.path)
+                run = self._run(config)
+        if not run.folder.result.is_file():
+            module(self.name, "train").train(run)
+        result = json.loads(run.folder.result.read_text(encoding="utf-8"))
         figures = {
             name.removeprefix("validation_"): float(value)
             for name, value in result.items()
             if name.startswith("validation_")
         }
-        return {**figures, "epochs": settings.epochs}
+        return {**figures, "parameters": result["parameters"], "epochs": config.epochs}
+
+    def _run(self, config: Any) -> Run:
+        program = PROGRAMS[self.name]
+        return Run(
+            program=self.name,
+            columns=program.columns,
+            config=config,
+            source=configs.from_json(program.source, self.settings),
+            size=self.size or "small",
+            seed=self.trial.seed,
+            backend=self.settings["backend"],
+            folder=RunFolder(self.trial.folder / RUN),
+            # Samples, or the figures of a test: not of each of many trials.
+            samples=self.trial.alone,
+        )
 
 
-def program_of(name: str, size: str | None = None) -> Program[Any, Any, Any]:
-    """The program with a name.
+def check(program: str, size: str | None) -> None:
+    """Refuse a program or a size that cannot be swept.
 
     Raises:
-        ZooError: it has no search space, or none around this size.
+        ZooError: the program has no search space, or no such size.
     """
-    found: Program[Any, Any, Any] = _module(name, "train").PROGRAM
-    space = _module(name, "search").search_space
-    if size is not None:
-        if "size" not in inspect.signature(space).parameters:
-            raise ZooError(f"--size {size}: the search space of {name} has its own")
-        if size not in found.sizes:
-            raise ZooError(f"--size {size}: expected one of {', '.join(found.sizes)}")
-    return found
+    search_module(program)
+    sizes = PROGRAMS[program].sizes
+    if size is not None and size not in sizes:
+        raise ZooError(f"--size {size}: expected one of {', '.join(sizes)}")
 
 
 def settings_of(
-    program: Program[Any, Any, Any], dataset: str, backend: str, options: Sequence[str]
+    program: str, dataset: str | None, backend: str, options: Sequence[str]
 ) -> dict[str, Any]:
-    """The settings that all trials share.
+    """What all trials share.
 
     Args:
         program: what is swept.
-        dataset: to train on, unless an option names another source.
+        dataset: to train on; None: the default, or what an option names.
         backend: of Keras.
-        options: further settings of the program, each NAME=VALUE.
+        options: further fields of the program's source, each NAME=VALUE.
 
     Raises:
-        ZooError: an option is not one of the program's.
+        ZooError: an option is none of them.
     """
-    common = set(Settings.__dataclass_fields__)
-    own = sorted(set(program.settings_type.__dataclass_fields__) - common)
-    found: dict[str, Any] = {"dataset": dataset, "backend": backend}
+    kind = PROGRAMS[program].source
+    own = [name for name in configs.options(kind) if name != "dataset"]
+    found: dict[str, Any] = {} if dataset is None else {"dataset": dataset}
     for option in options:
         name, equals, value = option.partition("=")
         if not equals or name not in own:
-            expected = " or ".join(f"{field}=VALUE" for field in own) or "none at all"
+            expected = " or ".join(f"{one}=VALUE" for one in own) or "none at all"
             raise ZooError(f"--option {option}: expected {expected}")
-        found[name] = _value(value)
-        if name in program.settings_type.files:  # in the place of a dataset
-            found["dataset"] = None
-    return found
+        found[name] = configs.parse(kind, name, value)
+    return {**vars(kind(**found)), "backend": backend}
 
 
-def _value(text: str) -> Any:
-    """A number, true, false or null; the path of a file from the root; else a text."""
-    if Path(text).is_file():
-        return str(Path(text).resolve())
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _candidate(
-    program: Program[Any, Any, Any], config: Any, *, quick: bool
-) -> Program[Any, Any, Any]:
-    """A program with the configuration of a trial for its only size.
-
-    Args:
-        program: what is swept.
-        config: of the trial.
-        quick: leave out what a run makes at its end: samples, figures of the test set.
-    """
-    found = copy.copy(program)
-    found.sizes = {SIZE: config}
-    if quick:
-        vars(found)["finish"] = lambda setup, task, run, progress: {}
-    return found
-
-
-def _train(program: Any, settings: Any, out: Path, *, alone: bool) -> RunFolder:
-    """Train in a run folder, or go on there.
+def search_module(program: str) -> Any:
+    """The search space of a program.
 
     Raises:
-        ZooError: the folder holds a run of other settings, and not one of a sweep's.
+        ZooError: it has none.
     """
-    how = session.Bookkeeping()
-    if out.exists():
-        typed = {"variant", "seed", "epochs"}
-        try:
-            return session.train(
-                program, settings, how, out=out, resume=True, typed=typed
-            )
-        except TrainingFailed:
-            raise
-        except ZooError:
-            if alone:  # somebody's own folder
-                raise
-            # Of other values: the trial's record was damaged and proposed anew.
-            shutil.rmtree(out)
-    return session.train(program, settings, how, out=out)
-
-
-def _module(program: str, name: str) -> Any:
     try:
-        return importlib.import_module(f"zoo.{program}.{name}")
+        return module(program, "search")
     except ModuleNotFoundError as error:
-        if error.name != f"zoo.{program}.{name}":
+        if error.name != f"zoo.{program}.search":
             raise
-        raise ZooError(f"{program} has no {name}.py: it cannot be swept") from error
+        raise ZooError(f"{program} has no search.py: it cannot be swept") from error

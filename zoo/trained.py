@@ -57,7 +57,7 @@ class Trained(Generic[SettingsT, ConfigT, DataT]):
         Raises:
             ZooError: the weights are damaged.
         """
-        from zoo import weights
+        from zoo.training import weights
 
         model = self.program.build(self.config)
         weights.load(model, self.weights)

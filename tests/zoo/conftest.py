@@ -12,7 +12,7 @@ import pytest
 from tests.zoo.tiny_zoo import SAMPLE_LENGTH, TINY
 from zoo.__main__ import main
 from zoo.backend import chosen, use
-from zoo.language_model import train
+from zoo.language_model import sampling
 from zoo.language_model.config import SIZES
 
 LINES = (
@@ -53,7 +53,7 @@ def _small_and_alone() -> Iterator[None]:
     """Make "tiny" tiny, and keep the machine's cache and data out of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "tiny", TINY)
-        patch.setattr(train, "SAMPLE_LENGTH", SAMPLE_LENGTH)
+        patch.setattr(sampling, "SAMPLE_LENGTH", SAMPLE_LENGTH)
         patch.delenv("KERAS_GRU_DATA", raising=False)
         patch.setenv("KERAS_BACKEND", chosen())
         yield

@@ -10,7 +10,7 @@ import keras_tuner
 from keras_gru.tuning.records import EPOCHS, SEED
 from keras_gru.tuning.trials import Trial
 from zoo.backend import chosen
-from zoo.sweep_model import ProgramModel, program_of, settings_of
+from zoo.old_sweep_model import ProgramModel, program_of, settings_of
 
 
 def figures_of_a_trial(

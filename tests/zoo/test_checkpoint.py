@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo import checkpoint as checkpoints
-from zoo.checkpoint import Checkpoint, DamagedCheckpoint
 from zoo.files import replacing
+from zoo.training import checkpoint as checkpoints
+from zoo.training.checkpoint import Checkpoint, DamagedCheckpoint
 
 pytestmark = pytest.mark.once
 

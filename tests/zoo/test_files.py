@@ -17,7 +17,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from keras_gru.tuning import files as tuning_files
 from tests.zoo.conftest import Zoo
-from zoo import files, load, weights
+from zoo import files, load
+from zoo.training import weights
 
 replacings = pytest.mark.parametrize(
     "replacing", [files.replacing, tuning_files.replacing]

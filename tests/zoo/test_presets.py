@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import huggingface_hub
@@ -21,7 +22,7 @@ from zoo.backend import chosen
 from zoo.errors import ZooError
 from zoo.presets.hub import fetch
 from zoo.presets.make import _without_out, make
-from zoo.training import values_of
+from zoo.training.weights import values_of
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_its_weights_are_those_of_the_run_in_half_precision(
         np.testing.assert_array_equal(used, rounded)
 
 
-def zoo_load(name: str) -> zoo.loaded.Loaded:
+def zoo_load(name: str) -> Any:
     return zoo.load(name)
 
 

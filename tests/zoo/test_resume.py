@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.zoo.conftest import Zoo, table
-from zoo import runs, training
+from zoo import runs
 from zoo.__main__ import main
+from zoo.training import ExactResume
 
 ROOT = Path(__file__).parents[2]
 FIELDS = ("final_weights_sha256", "best_weights_sha256", "validation_nats", "steps")
@@ -70,16 +71,16 @@ class _Stop(Exception):
 
 def _train_until(step: int, *arguments: object) -> None:
     """Train in this process and stop hard when `step` batches are done."""
-    save = training._save
+    save = ExactResume._save
 
-    def saved(task, run, facts, progress):
-        save(task, run, facts, progress)
-        if progress.step >= step:
+    def saved(self: ExactResume, epoch: int, batch: int) -> None:
+        save(self, epoch, batch)
+        if epoch * self.data.batches + batch >= step:
             raise _Stop
 
     command = ["train", "language_model", "--checkpoint-seconds", "0"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_save", saved)
+        patch.setattr(ExactResume, "_save", saved)
         with pytest.raises(_Stop):
             main([*command, *(str(argument) for argument in arguments)])
 

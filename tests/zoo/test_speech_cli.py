@@ -15,7 +15,7 @@ from scipy import signal
 import zoo as zoo_package
 from tests.zoo.conftest import Zoo, table
 from tests.zoo.sweeping import figures_of_a_trial
-from zoo import training
+from zoo import loop as training
 from zoo.__main__ import main
 from zoo.speech import data, recordings, synthetic
 from zoo.speech.config import SIZES, TASKS, Config

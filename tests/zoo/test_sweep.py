@@ -18,16 +18,15 @@ from tests.zoo.conftest import Zoo, table
 from tests.zoo.tiny_zoo import TinyModel
 from zoo import sweep_model
 from zoo.backend import chosen
+from zoo.cli import ALL
 from zoo.errors import ZooError
 from zoo.language_model.config import SIZES
 from zoo.language_model.search import search_space
-from zoo.language_model.train import PROGRAM
-from zoo.programs import PROGRAMS
 from zoo.sweep_model import ProgramModel, settings_of
 
 
 def _model(text_file: Path, folder: Path, **changes: Any) -> TinyModel:
-    settings = settings_of(PROGRAM, "stdlib", chosen(), [f"text={text_file}"])
+    settings = settings_of("language_model", None, chosen(), [f"text={text_file}"])
     model = TinyModel("language_model", settings)
     model.trial = Trial("0003", 7, folder, **changes)
     return model
@@ -43,7 +42,7 @@ def _values(**changes: Any) -> keras_tuner.HyperParameters:
 def test_a_sweep_in_processes(
     zoo: Zoo, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The true thing, once a backend: chief, worker, two trainings, the best run."""
+    """The true thing, once a backend: worker, two trainings, the best run."""
     monkeypatch.setattr(sweep_model, "ProgramModel", TinyModel)
     out = tmp_path / "sweep"
     command = ("sweep", "language_model", "--tuner", "random", "--epochs", 1)
@@ -79,7 +78,7 @@ def test_a_trial_is_a_run_of_the_program(text_file: Path, tmp_path: Path) -> Non
     figures = model.fit(hp, config, epochs=1)
     assert set(figures) == {"nats", "bits_per_char", "epochs"}
     stored = json.loads((tmp_path / "run" / "settings.json").read_text())
-    assert (stored["settings"]["seed"], stored["settings"]["epochs"]) == (7, 1)
+    assert (stored["settings"]["seed"], stored["config"]["epochs"]) == (7, 1)
     assert stored["config"]["units"] == 12
     assert stored["config"]["vocabulary_size"] == len(set(text_file.read_text()))
     assert not (tmp_path / "run" / "samples.txt").exists()
@@ -111,7 +110,7 @@ def test_a_trial_run_alone_is_finished_as_a_run(
     "program",
     [
         name
-        for name in PROGRAMS
+        for name in ALL
         if (Path(__file__).parents[2] / "zoo" / name / "search.py").is_file()
     ],
 )
@@ -154,8 +153,6 @@ def test_a_program_without_a_space_says_so(
         (("language_model", "--epochs", "2"), "epochs=2: expected at least 3 under"),
         (("language_model", "--option", "tempo=3"), "expected text=VALUE"),
         (("language_model", "--size", "vast"), "--size vast: expected one of tiny, "),
-        (("language_model", "--join", "h:1"), "--join HOST:PORT and --id NAME go toge"),
-        (("language_model", "--address", "x:y"), "expected HOST or HOST:PORT"),
         (("language_model", "--resume"), "holds no sweep that can be read"),
     ],
 )
@@ -188,9 +185,11 @@ def test_a_hopeless_sweep_exits_with_its_reason(
 
 def test_options_are_those_of_the_program(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="--option text: expected text=VALUE"):
-        settings_of(PROGRAM, "stdlib", "torch", ["text"])
+        settings_of("language_model", "stdlib", "torch", ["text"])
     (tmp_path / "text.txt").write_text("abc")
-    settings = settings_of(PROGRAM, "stdlib", "torch", [f"text={tmp_path}/text.txt"])
+    settings = settings_of(
+        "language_model", None, "torch", [f"text={tmp_path}/text.txt"]
+    )
     assert settings == {
         "dataset": None,
         "backend": "torch",

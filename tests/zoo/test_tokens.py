@@ -12,10 +12,12 @@ import pytest
 from tests.zoo.conftest import LINES, Zoo, table
 from tests.zoo.tiny_zoo import TINY
 from zoo.errors import ZooError
-from zoo.language_model import data, sampling
+from zoo.language_model import data
 from zoo.language_model.evaluation import figures
 from zoo.language_model.model import build
+from zoo.language_model.sampling import Sampling
 from zoo.language_model.tokens import BYTES, Pieces
+from zoo.language_model.use import generate
 
 TEXT = "".join(LINES) * 10
 STRANGE = "naïve 𝄞\r\n\tdef minus(ß)  \x00end"
@@ -89,7 +91,7 @@ def test_streamed_pieces_make_the_whole_text() -> None:
 def test_generation_goes_on_from_a_prompt_in_pieces() -> None:
     pieces = Pieces.byte_pairs(TEXT, 280)
     model = build(replace(TINY, vocabulary_size=len(pieces)), batch_size=1)
-    drawn = list(sampling.generate(model, pieces, "def ", 12, seed=3))
+    drawn = list(generate(model, pieces, "def ", Sampling(length=12, seed=3)))
     assert len(drawn) == 12
 
 

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import keras_gru
-from zoo import training, weights
+from zoo import loop as training
 from zoo.backend import seed_everything
-from zoo.objective import Objective
+from zoo.loop import Batch, Task
 from zoo.runs import RunFolder
-from zoo.training import Batch, Task, values_of, weights_to_use
+from zoo.training import weights
+from zoo.training.objective import Objective
+from zoo.training.weights import values_of, weights_to_use
 
 
 class _Sums(Task):

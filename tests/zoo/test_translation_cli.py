@@ -14,7 +14,7 @@ import pytest
 from tests.zoo.conftest import Outcome, Zoo, table
 from tests.zoo.sweeping import figures_of_a_trial
 from tests.zoo.translation_helpers import TINY_TRANSLATION
-from zoo import training
+from zoo import loop as training
 from zoo.__main__ import main
 from zoo.translation import numbers
 from zoo.translation.config import SIZES

@@ -11,8 +11,8 @@ import pytest
 
 import keras_gru
 from tests.zoo.translation_helpers import TINY_TRANSLATION
-from zoo.optimizers import adamw
-from zoo.training import weights_to_use
+from zoo.loop import weights_to_use
+from zoo.training.optimizers import adamw
 from zoo.translation.batches import Batches, padded
 from zoo.translation.config import SIZES, Config, parameters
 from zoo.translation.decoding import beam_search

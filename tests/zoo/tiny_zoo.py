@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from zoo.__main__ import main
-from zoo.language_model import train
+from zoo.language_model import sampling
 from zoo.language_model.config import SIZES, Config
 from zoo.sweep_model import ProgramModel
 
@@ -46,5 +46,5 @@ class TinyModel(ProgramModel):
 
 if __name__ == "__main__":
     SIZES["tiny"] = TINY
-    train.SAMPLE_LENGTH = SAMPLE_LENGTH
+    sampling.SAMPLE_LENGTH = SAMPLE_LENGTH
     sys.exit(main())

@@ -1,11 +1,12 @@
 """Kill sweeps at random moments: none hangs, no trial is lost, none is repeated.
 
 ``python -m zoo.checks.sweep_kills`` runs a sweep of a model that needs no training once
-without a break. Then it runs the same sweep again and kills the chief in it `--chief`
-times, a worker `--worker` times and, resuming each time, all processes `--tree` times,
-with SIGKILL at random moments. A trial that ended before a kill must stand in the end
-as it stood then, none may have been begun after it ended, and all metrics must be those
-of the sweep that was left alone. Exit code 1 if that is not so.
+without a break. Then it runs the same sweep again and kills, with SIGKILL at random
+moments, a worker in it `--worker` times and, resuming each time, the sweep itself
+`--sweep` times and all its processes `--tree` times. A trial that ended before a kill
+must stand in the end as it stood then, none may have been begun after it ended, no
+process may be left behind, and all metrics must be those of the sweep that was left
+alone. Exit code 1 if that is not so.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from collections import Counter
 from pathlib import Path
 
 import click
+
+from keras_gru.tuning.guard import descendants
 
 # Of the model's random search: its proposals do not depend on which trial ends first.
 SWEEP = """
@@ -93,24 +96,21 @@ class Sweep:
         return Counter(text.split())
 
 
-def children(pid: int) -> dict[str, int]:
-    """The chief ("chief") and the workers (their ids) of a supervisor."""
-    found = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
+def workers_of(pid: int) -> list[int]:
+    """The workers of a sweep."""
+    found = []
+    for process in descendants(pid):
         try:
-            fields = status.read_text().rpartition(")")[2].split()
-            words = (status.parent / "cmdline").read_bytes().decode().split("\0")
+            words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended in this moment
-        if int(fields[1]) == pid and "keras_gru.tuning.chief" in words:
-            found["chief"] = int(status.parent.name)
-        elif int(fields[1]) == pid and "keras_gru.tuning.worker" in words:
-            found[words[words.index("--id") + 1]] = int(status.parent.name)
+        if b"keras_gru.tuning.worker" in words and b"-m" in words[:2]:
+            found.append(process)
     return found
 
 
 @click.command()
-@click.option("--chief", type=click.IntRange(min=0), default=10, show_default=True)
+@click.option("--sweep", type=click.IntRange(min=0), default=10, show_default=True)
 @click.option("--worker", type=click.IntRange(min=0), default=10, show_default=True)
 @click.option("--tree", type=click.IntRange(min=0), default=5, show_default=True)
 @click.option("--trials", type=click.IntRange(min=1), default=60, show_default=True)
@@ -118,7 +118,7 @@ def children(pid: int) -> dict[str, int]:
 @click.option("--trial-seconds", type=float, default=2.0, show_default=True)
 @click.option("--seed", type=int, default=0, help="Decides the moments.")
 def main(
-    chief: int,
+    sweep: int,
     worker: int,
     tree: int,
     trials: int,
@@ -126,7 +126,7 @@ def main(
     trial_seconds: float,
     seed: int,
 ) -> None:
-    """Kill chiefs, workers and whole sweeps; count what was lost and repeated."""
+    """Kill sweeps, workers and both; count what was lost, repeated and left behind."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:
         whole = Sweep(Path(temporary) / "whole", trials, workers, 0.0)
@@ -135,7 +135,7 @@ def main(
             sys.exit(f"the undisturbed sweep failed: {whole.log.read_text()[-2000:]}")
         click.echo(f"undisturbed: {trials} trials, {time.monotonic() - begun:.0f} s")
         killed = Sweep(Path(temporary) / "killed", trials, workers, trial_seconds)
-        kills = ["chief"] * chief + ["worker"] * worker + ["tree"] * tree
+        kills = ["sweep"] * sweep + ["worker"] * worker + ["tree"] * tree
         chance.shuffle(kills)
         faults = _kill(killed, kills, chance, trials, trial_seconds / workers)
         faults += _compare(whole, killed)
@@ -170,21 +170,19 @@ def _kill(
         time.sleep(chance.uniform(0.0, 2.0 * pace))
         before, starts = sweep.ended(), sweep.begun()
         seen.append((before, starts))
-        found = children(process.pid)
-        if victim == "tree":
-            for pid in (process.pid, *found.values()):
+        found = descendants(process.pid)
+        if victim == "worker":
+            while not (workers := workers_of(process.pid)):
+                time.sleep(0.1)
+            _kill_one(chance.choice(workers))
+        else:
+            for pid in (process.pid, *(found if victim == "tree" else [])):
                 _kill_one(pid)
             process.wait()
+            time.sleep(2.0)
+            left = [pid for pid in found if Path(f"/proc/{pid}").exists()]
+            faults += [f"process {pid} was left behind" for pid in left]
             process = sweep.start()
-        else:
-            names = [n for n in found if (n == "chief") == (victim == "chief")]
-            if not names:
-                time.sleep(1.0)
-                found = children(process.pid)
-                names = [n for n in found if (n == "chief") == (victim == "chief")]
-            for name in names[:1] if victim == "chief" else chance.sample(names, 1):
-                _kill_one(found[name])
-                victim = name
         click.echo(
             f"kill {number:>2}: {victim:<8} {len(before)} ended, "
             f"{sum(starts.values())} begun"

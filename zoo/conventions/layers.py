@@ -98,7 +98,7 @@ def _carrying(layer: type[keras.layers.RNN]) -> type[keras.layers.RNN]:
     """
     import keras
 
-    class Carrying(layer):  # type: ignore[misc, valid-type]
+    class Carrying(layer):
         @property
         def variables(self) -> list[keras.Variable]:
             return [*super().variables, *(self.states or ())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import backend as backends
-from zoo import runs, training
-from zoo.conventions.layers import KINDS, equal_units, layer
+from zoo import runs
+from zoo.conventions.layers import KINDS, equal_units, layer, parameters
 from zoo.errors import TrainingFailed, one_line
 from zoo.language_model import data
-from zoo.language_model.config import Config
-from zoo.language_model.train import LanguageModelTask, Text
-from zoo.objective import Objective
+from zoo.language_model.config import OBJECTIVE, Config
 from zoo.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -75,16 +74,19 @@ def run(
     Raises:
         ZooError: the data cannot be had.
     """
-    corpus = data.load(study.dataset)
+    corpus = data.Source(study.dataset).load()
     tokens = data.Vocabulary.of(corpus.text)
     train_ids = tokens.encode(corpus.train)
-    ids = tokens.encode(corpus.validation)
-    validation = Text(ids, tokens.characters_after(corpus.validation, ids))
     base = replace(study.config, vocabulary_size=len(tokens), units=study.units)
     widths = equal_units(base)
     backends.use(backend)
+    # These import Keras.
     import keras
 
+    from zoo.language_model.evaluation import Text
+    from zoo.language_model.train import fit
+
+    held_out = Text.of(corpus.validation, tokens)
     out.mkdir(parents=True, exist_ok=True)
     table = out / "rows.csv"
     plan = [
@@ -98,13 +100,14 @@ def run(
             continue
         keras.backend.clear_session()
         backends.seed_everything(seed)
-        config = replace(base, units=widths[kind], learning_rate=rate)
-        streams = data.Streams(train_ids, config.batch_size, config.timesteps, seed)
-        task = KindTask(kind, config, streams, validation, steps=study.steps)
+        config = replace(base, units=widths[kind], learning_rate=rate, epochs=1)
+        streams = Steps(
+            train_ids, config.batch_size, config.timesteps, seed, study.steps
+        )
         row: dict[str, Any] = {
             "kind": kind,
             "units": widths[kind],
-            "parameters": task.model.count_params(),
+            "parameters": parameters(KINDS[kind], widths[kind], config),
             "learning_rate": rate,
             "seed": seed,
             "steps": study.steps,
@@ -118,16 +121,18 @@ def run(
         folder = RunFolder(out / name)
         folder.path.mkdir(exist_ok=True)
         try:
-            progress = training.fit(
-                task,
+            validation = fit(
+                config,
+                streams,
+                held_out,
                 folder,
-                OBJECTIVE,
-                facts={"data": corpus.sha256, "units": widths[kind]},
-                report=report,
+                loss_scale=1.0,
                 checkpoint_seconds=15.0,
+                facts={"data": corpus.sha256, "units": widths[kind]},
+                build=functools.partial(build_kind, kind),
             )
-            best = OBJECTIVE.best(progress.history)
-            row.update(nats=best["nats"], seconds=round(progress.seconds, 1))
+            best = OBJECTIVE.best(validation.history)
+            row.update(nats=best["nats"], seconds=round(validation.elapsed, 1))
         except TrainingFailed as error:
             row.update(error=one_line(error))
         _append(table, row)
@@ -139,28 +144,33 @@ def run(
     return read(table)
 
 
-OBJECTIVE = Objective("nats", like_loss=True)
+@dataclass(frozen=True)
+class Steps(data.Streams):
+    """Streams of which a training reads so many batches, whatever an epoch has.
+
+    Attributes:
+        steps: batches of the training.
+    """
+
+    steps: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.steps
 
 
-class KindTask(LanguageModelTask):
-    """The language model of one layer with another layer in its place."""
+def build_kind(
+    kind: str, config: Config, batch_size: int | None = None, seed: int = 0
+) -> keras.Model:
+    """The language model with a layer of a kind: characters -> logits."""
+    from zoo.language_model.model import build
 
-    def __init__(self, kind: str, *arguments: Any, **options: Any) -> None:
-        self.kind = kind
-        super().__init__(*arguments, **options)
-
-    def build(
-        self, config: Config, batch_size: int | None = None, seed: int = 0
-    ) -> keras.Model:
-        """Characters (batch, time) -> logits (batch, time, vocabulary)."""
-        from zoo.language_model.model import build
-
-        return build(
-            config,
-            batch_size,
-            seed,
-            recurrent=lambda index, units, stateful: layer(self.kind, units, stateful),
-        )
+    return build(
+        config,
+        batch_size,
+        seed,
+        recurrent=lambda index, units, stateful: layer(kind, units, stateful),
+    )
 
 
 def read(table: Path) -> list[dict[str, str]]:

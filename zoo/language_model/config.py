@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from zoo.config import (
+    Checked,
+    Count,
+    Decay,
+    FromData,
+    NotNegative,
+    OneOf,
+    Positive,
+    Range,
+    Rate,
+    Share,
+    Variant,
+    Whole,
+)
+from zoo.errors import ZooError
+from zoo.training.objective import Objective
+
+OBJECTIVE = Objective("nats", like_loss=True)
+TOKENS = ("char", "bpe", "word")
 
 
 @dataclass(frozen=True)
-class Config:
-    """Shape of the model and of its training.
+class Config(Checked):
+    """All that decides a language model, but for the text and the seed.
 
     Attributes:
         variant: a name in `keras_gru.VARIANTS`.
-        vocabulary_size: characters, or pieces, told apart; the data decide it.
-        embedding_units: width of the vector of one.
+        tokens: what the text is cut into: characters, byte pairs, or words.
+        vocabulary: how many byte pairs or words.
+        vocabulary_size: tokens that the model tells apart; the text decides it.
+        embedding_units: width of the vector of a token.
         units: width of each GRU layer.
         layers: number of GRU layers.
         dropout: rate after the embedding and after each GRU layer; or one rate for
@@ -38,43 +61,45 @@ class Config:
             figures, since the state is carried.
     """
 
-    variant: str = "keras"
-    vocabulary_size: int = 0
-    embedding_units: int = 64
-    units: int = 256
-    layers: int = 1
-    dropout: float | tuple[float, ...] = 0.1
-    recurrent_dropout: float = 0.0
+    variant: Variant = "keras"
+    tokens: Annotated[str, OneOf(TOKENS)] = "char"
+    vocabulary: Annotated[int, Range(least=256)] = 2048
+    vocabulary_size: Annotated[int, Range(least=0), FromData()] = 0
+    embedding_units: Count = 64
+    units: Count = 256
+    layers: Count = 1
+    dropout: Rate | tuple[Rate, ...] = 0.1
+    recurrent_dropout: Rate = 0.0
     tied: bool = False
-    batch_size: int = 32
-    timesteps: int = 64
-    epochs: int = 1
-    learning_rate: float = 5e-3
-    warmup: float = 0.05
-    final_learning_rate: float = 0.01
-    weight_decay: float = 0.0
-    clip_norm: float = 1.0
-    beta_2: float = 0.99
-    validations: int = 5
-    evaluation_streams: int = 64
-    evaluation_warmup: int = 128
-    evaluation_timesteps: int = 256
+    batch_size: Count = 32
+    timesteps: Count = 64
+    epochs: Count = 1
+    learning_rate: Positive = 5e-3
+    warmup: Share = 0.05
+    final_learning_rate: Share = 0.01
+    weight_decay: NotNegative = 0.0
+    clip_norm: Positive = 1.0
+    beta_2: Decay = 0.99
+    validations: Count = 5
+    evaluation_streams: Count = 64
+    evaluation_warmup: Whole = 128
+    evaluation_timesteps: Count = 256
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rates = self.layers + 1
+        if isinstance(self.dropout, tuple) and len(self.dropout) != rates:
+            raise ZooError(
+                f"dropout={self.dropout}; expected {rates} rates: after the "
+                f"embedding and after each of {self.layers} GRU layers"
+            )
 
     @property
     def dropouts(self) -> tuple[float, ...]:
-        """The rate after the embedding, then after each GRU layer.
-
-        Raises:
-            ValueError: there is not one rate for each place.
-        """
-        if not isinstance(self.dropout, tuple):
-            return (self.dropout,) * (self.layers + 1)
-        if len(self.dropout) != self.layers + 1:
-            raise ValueError(
-                f"dropout={self.dropout}; expected {self.layers + 1} rates: after the "
-                f"embedding and after each of {self.layers} GRU layers"
-            )
-        return self.dropout
+        """The rate after the embedding, then after each GRU layer."""
+        if isinstance(self.dropout, tuple):
+            return self.dropout
+        return (self.dropout,) * (self.layers + 1)
 
 
 SIZES = {
@@ -93,18 +118,5 @@ SIZES = {
 }
 
 
-def parameters(config: Config, reset_after: bool = True) -> int:
-    """Count the trainable parameters without importing Keras or building the model.
-
-    A GRU layer of width H over inputs of width D has 3H(D + H) in its kernels and 3H
-    in a bias, of which the `reset_after` conventions have two.
-    """
-    biases = 2 if reset_after else 1
-    total = config.vocabulary_size * config.embedding_units
-    width = config.embedding_units
-    for _ in range(config.layers):
-        total += 3 * config.units * (width + config.units + biases)
-        width = config.units
-    if config.tied:
-        return total + (width + 1) * config.embedding_units
-    return total + config.vocabulary_size * (width + 1)
+# Trainable parameters, of Shakespeare's 65 characters.
+PARAMETERS = {"tiny": 144_801, "small": 772_145, "base": 2_603_713}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import sysconfig
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 
+from zoo.config import Checked, File, OneOf
 from zoo.datasets import PublicFile, locate
 from zoo.errors import ZooError
-from zoo.runs import text_digest
+from zoo.language_model.config import Config
 
 # Enough for a model to learn the language from, small enough for a minute of training.
 STDLIB_CHARACTERS = 1_200_000
@@ -61,29 +63,53 @@ class Corpus:
 
     @property
     def sha256(self) -> str:
-        return text_digest(self.text)
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
     def _split(self) -> int:
         return int(len(self.text) * TRAIN_SHARE)
 
 
-def load(dataset: str, text_file: Path | None = None) -> Corpus:
-    """Load a dataset by name, or any UTF-8 file.
+@dataclass(frozen=True)
+class Source(Checked):
+    """What a language model is trained on.
 
-    Raises:
-        ZooError: the name is unknown, or the text cannot be had or is empty.
+    Attributes:
+        dataset: a text; by default stdlib, which needs no network.
+        text: a UTF-8 file to train on, in the place of a dataset.
     """
-    if text_file is not None:
-        return Corpus(str(text_file), read_text(text_file))
-    if dataset == "stdlib":
-        return Corpus(dataset, standard_library())
-    if dataset == "shakespeare":
-        return Corpus(dataset, read_text(locate(SHAKESPEARE)))
-    raise ZooError(
-        f"unknown dataset {dataset!r}; expected one of {', '.join(DATASETS)}, "
-        f"or a file with --text"
-    )
+
+    dataset: Annotated[str, OneOf(tuple(DATASETS))] | None = None
+    text: File | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.text and self.dataset:
+            raise ZooError("--text and --dataset exclude each other: give one")
+        if not self.text and not self.dataset:
+            object.__setattr__(self, "dataset", DEFAULT_DATASET)
+
+    @property
+    def licence(self) -> str:
+        return LICENCES.get(self.dataset or "", "not stated: a file of yours")
+
+    def load(self) -> Corpus:
+        """Load the text.
+
+        Raises:
+            ZooError: it cannot be had, or is empty.
+        """
+        if self.text:
+            return Corpus(self.text, read_text(Path(self.text)))
+        if self.dataset == "stdlib":
+            return Corpus("stdlib", standard_library())
+        return Corpus("shakespeare", read_text(locate(SHAKESPEARE)))
+
+
+def label(config: Config, source: Source) -> str:
+    """What was learnt from, for the name of a run folder."""
+    name = source.dataset or Path(str(source.text)).stem
+    return name if config.tokens == "char" else f"{name}-{config.tokens}"
 
 
 def standard_library(folder: Path | None = None) -> str:
@@ -153,13 +179,20 @@ class Tokens(Protocol):
         """Ids -> text."""
 
     def characters_after(self, text: str, ids: np.ndarray) -> int:
-        """How many characters of `text`, whose ids are `ids`, the first does not end.
+        """How many characters of `text` end behind its first token.
 
-        They are what a loss is divided by: the first token is not predicted.
+        A loss is divided by them, because the first token is not predicted.
+
+        Args:
+            text: the text.
+            ids: its tokens.
         """
 
     def streaming(self) -> Callable[[int], str]:
         """A function from the next id to the text that it completes."""
+
+    def extras(self) -> dict[str, Any]:
+        """What `tokens_of` makes the same tokens of, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +248,9 @@ class Vocabulary:
         """A function from the next id to its character."""
         return lambda index: self.characters[index]
 
+    def extras(self) -> dict[str, Any]:
+        return {"vocabulary": self.characters}
+
 
 @dataclass(frozen=True)
 class Streams:
@@ -238,8 +274,17 @@ class Streams:
     seed: int
 
     @property
-    def steps_per_epoch(self) -> int:
+    def steps_per_pass(self) -> int:
+        """Batches in one reading of the text."""
         return len(self.ids) // self.batch_size // self.timesteps
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.steps_per_pass
+
+    def begins(self, step: int) -> bool:
+        """Whether the rows of batch `step` do not go on from the batch before."""
+        return step % self.steps_per_pass == 0
 
     def require_one_batch(self) -> None:
         """Raise where the text is too short.
@@ -255,12 +300,9 @@ class Streams:
                 f"least {needed} ({self.batch_size} streams of {self.timesteps})"
             )
 
-    def begins_epoch(self, step: int) -> bool:
-        return step % self.steps_per_epoch == 0
-
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens and the tokens after them, both (batch, time)."""
-        epoch, position = divmod(step, self.steps_per_epoch)
+        epoch, position = divmod(step, self.steps_per_pass)
         start = np.random.default_rng([self.seed, epoch]).integers(len(self.ids))
         rows = start + np.arange(self.batch_size) * (len(self.ids) // self.batch_size)
         columns = position * self.timesteps + np.arange(self.timesteps + 1)

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import keras
 import numpy as np
+from scipy.special import log_softmax
 
+from zoo.language_model.config import Config
+from zoo.language_model.data import Tokens
 from zoo.language_model.model import reset_carried_state
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text to be measured with.
+
+    Attributes:
+        ids: its tokens (tokens,).
+        characters: how many characters the tokens behind the first one make.
+    """
+
+    ids: np.ndarray
+    characters: int
+
+    @classmethod
+    def of(cls, text: str, tokens: Tokens) -> Text:
+        ids = tokens.encode(text)
+        return cls(ids, tokens.characters_after(text, ids))
 
 
 def mean_nats(
@@ -41,9 +63,24 @@ def mean_nats(
     for start in range(0, calls * timesteps, timesteps):
         window = slice(start, start + timesteps)
         logits = model.predict_on_batch(inputs[:, window])  # (batch, time, vocabulary)
-        nats = -_log_softmax(logits, targets[:, window])  # (batch, time)
-        total += float(nats[counted[:, window]].sum())
+        logs = log_softmax(np.asarray(logits, dtype=np.float64), axis=-1)
+        chosen = np.take_along_axis(logs, targets[:, window, None], axis=-1)[..., 0]
+        total -= float(chosen[counted[:, window]].sum())
     return total / predictions
+
+
+def measure(model: keras.Model, text: Text, config: Config) -> dict[str, float]:
+    """nats and bits_per_char of a text: means over its characters.
+
+    Args:
+        model: built for `config.evaluation_streams`.
+        text: what to predict.
+        config: timesteps and warm-up.
+    """
+    nats = mean_nats(
+        model, text.ids, config.evaluation_timesteps, config.evaluation_warmup
+    )
+    return figures(nats, len(text.ids) - 1, text.characters)
 
 
 def figures(nats: float, tokens: int, characters: int) -> dict[str, float]:
@@ -56,12 +93,3 @@ def figures(nats: float, tokens: int, characters: int) -> dict[str, float]:
     """
     per_character = nats * (tokens / characters)
     return {"nats": per_character, "bits_per_char": per_character / math.log(2.0)}
-
-
-def _log_softmax(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Log-probability of each target, in float64: (batch, time)."""
-    logits = np.asarray(logits, dtype=np.float64)
-    logits = logits - logits.max(axis=-1, keepdims=True)
-    chosen: np.ndarray = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-    chosen -= np.log(np.exp(logits).sum(axis=-1))
-    return chosen

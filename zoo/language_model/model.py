@@ -10,8 +10,7 @@ import keras
 
 import keras_gru
 from zoo.language_model.config import Config
-from zoo.seeds import RECURRENT, drawn
-from zoo.training import values_of
+from zoo.training.seeds import RECURRENT, drawn
 
 Recurrent = Callable[[int, int, bool], keras.layers.Layer]
 
@@ -102,13 +101,6 @@ def reset_carried_state(model: keras.Model) -> None:
     for layer in model.layers:
         if getattr(layer, "stateful", False):
             layer.reset_state()
-
-
-def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Copy trained weights between two builds that differ in their batch size."""
-    # As NumPy copies: on JAX two variables with one buffer lose it together when a
-    # training step gives it away. Carried states are no weights and stay as they are.
-    target.set_weights(values_of(source.weights))
 
 
 def _dropout(config: Config, seed: int, index: int) -> keras.layers.Dropout:

@@ -7,13 +7,16 @@ the loss can then be told per character whatever the pieces are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tokenizers.decoders import DecodeStream
 
 from zoo.errors import ZooError
+from zoo.language_model.config import Config
+from zoo.language_model.data import Corpus, Tokens, Vocabulary
 
 BYTES = 256
 
@@ -95,12 +98,30 @@ class Pieces:
         stream = DecodeStream()
         return lambda index: stream.step(self._tokenizer, index) or ""
 
+    def extras(self) -> dict[str, Any]:
+        return {"tokenizer": self.to_json()}
+
     def to_json(self) -> str:
         return str(self._tokenizer.to_str())
 
     @classmethod
     def from_json(cls, text: str) -> Pieces:
         return cls(Tokenizer.from_str(text))
+
+
+def learn(config: Config, corpus: Corpus) -> Tokens:
+    """The tokens of a text: its characters, or pieces learnt from what trains."""
+    if config.tokens == "char":
+        return Vocabulary.of(corpus.text)
+    make = Pieces.byte_pairs if config.tokens == "bpe" else Pieces.words
+    return make(corpus.train, config.vocabulary)
+
+
+def tokens_of(extras: Mapping[str, Any]) -> Tokens:
+    """The tokens of a run or preset, out of what `Tokens.extras` gave."""
+    if "vocabulary" in extras:
+        return Vocabulary(str(extras["vocabulary"]))
+    return Pieces.from_json(str(extras["tokenizer"]))
 
 
 def _on_bytes(model: models.Model) -> Tokenizer:

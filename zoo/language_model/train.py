@@ -1,263 +1,166 @@
-"""Train a language model: its data, its task, what it leaves at the end."""
+"""Train a language model. Keras runs already, on the run's backend."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
 
+import keras
 import numpy as np
 
+from zoo.backend import seed_everything
 from zoo.files import write_text
-from zoo.language_model import data
-from zoo.language_model.config import SIZES, Config
-from zoo.objective import Objective
-from zoo.optimizers import adamw
-from zoo.program import Program
-from zoo.program import Settings as CommonSettings
-from zoo.program import Setup as AnySetup
-from zoo.runs import RunFolder
-from zoo.trained import Trained as AnyTrained
-from zoo.training import Progress, Task
+from zoo.language_model import sampling
+from zoo.language_model.config import OBJECTIVE, Config
+from zoo.language_model.data import Streams, Tokens
+from zoo.language_model.evaluation import Text, measure
+from zoo.language_model.model import build, reset_carried_state
+from zoo.language_model.tokens import learn, tokens_of
+from zoo.language_model.use import generate
+from zoo.presets.pretrained import initial_weights
+from zoo.runs import Run, RunFolder
+from zoo.training.data import Batches
+from zoo.training.optimizers import adamw
+from zoo.training.resume import ExactResume
+from zoo.training.validation import Validation, verbosity
 
-if TYPE_CHECKING:
-    import keras
-
-    from zoo.language_model.use import Writer
-
-SAMPLE_LENGTH = 300
-SAMPLES = 3
+Build: TypeAlias = Callable[..., keras.Model]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings(CommonSettings):
-    """The common ones, a file in the place of a dataset, and what a text is cut into.
+def train(run: Run) -> None:
+    """Train to the end, from the start or from the run's newest checkpoint.
 
-    Attributes:
-        text: a file.
-        tokens: "char", "bpe" or "word".
-        vocabulary: how many pieces, where they are not characters.
+    Raises:
+        ZooError: the text cannot be had or is too short, or the folder is in use.
+        TrainingFailed: the loss became NaN or infinite.
     """
-
-    files = ("text",)
-
-    text: str | None = None
-    tokens: str = "char"
-    vocabulary: int = 2048
-
-    @property
-    def source(self) -> str:
-        source = self.dataset or Path(str(self.text)).stem
-        return source if self.tokens == "char" else f"{source}-{self.tokens}"
-
-
-Setup = AnySetup[Settings, Config, data.Corpus]
-Trained = AnyTrained[Settings, Config, data.Corpus]
-
-
-class LanguageModel(Program[Settings, Config, data.Corpus]):
-    """The next character of a text, from all that came before it."""
-
-    name = "language_model"
-    settings_type = Settings
-    config_type = Config
-    sizes = SIZES
-    objective = Objective("nats", like_loss=True)
-    columns = ("validation_nats", "validation_bits_per_char")
-    headline = "nats"
-
-    def load(self, settings: Settings) -> data.Corpus:
-        text = Path(settings.text) if settings.text else None
-        return data.load(settings.dataset or "", text)
-
-    def extras(self, settings: Settings, data: data.Corpus) -> dict[str, Any]:
-        if settings.tokens == "char":
-            return {"vocabulary": "".join(sorted(set(data.text)))}
-        from zoo.language_model.tokens import Pieces
-
-        make = Pieces.byte_pairs if settings.tokens == "bpe" else Pieces.words
-        return {"tokenizer": make(data.train, settings.vocabulary).to_json()}
-
-    def config(self, settings: Settings, extras: Mapping[str, Any]) -> Config:
-        return replace(
-            self.sizes[settings.size],
-            variant=settings.variant,
-            epochs=settings.epochs,
-            vocabulary_size=len(tokens_of(extras)),
+    corpus = run.source.load()
+    tokens = tokens_of(run.extras) if run.extras else learn(run.config, corpus)
+    config: Config = replace(run.config, vocabulary_size=len(tokens))
+    ids = tokens.encode(corpus.train)
+    streams = Streams(ids, config.batch_size, config.timesteps, run.seed)
+    streams.require_one_batch()
+    held_out = Text.of(corpus.validation, tokens)
+    with run.begin(config, tokens.extras(), corpus) as result:
+        print(
+            f"{corpus.name}: {len(corpus.text):,} characters, vocabulary of "
+            f"{len(tokens)} ({config.tokens}); {run.described()}"
         )
-
-    def check(self, setup: Setup) -> None:
-        _streams(setup).require_one_batch()
-
-    def summary(self, setup: Setup) -> str:
-        return (
-            f"{setup.data.name}: {len(setup.data.text):,} characters, vocabulary of "
-            f"{setup.config.vocabulary_size} ({setup.settings.tokens})"
-        )
-
-    def build(self, config: Config) -> keras.Model:
-        from zoo.language_model.model import build
-
-        return build(config)
-
-    def task(self, setup: Setup) -> LanguageModelTask:
-        tokens = tokens_of(setup.extras)
-        streams = _streams(setup)
-        return LanguageModelTask(
-            setup.config,
+        seed_everything(run.seed)
+        validation = fit(
+            config,
             streams,
-            Text.of(setup.data.validation, tokens),
+            held_out,
+            run.folder,
             # A loss per token becomes one per character, as validation has it.
-            len(streams.ids) / len(setup.data.train),
+            loss_scale=len(ids) / len(corpus.train),
+            checkpoint_seconds=run.checkpoint_seconds,
+            facts={"data": corpus.sha256},
+            pretrained=run.pretrained,
         )
-
-    def finish(
-        self, setup: Setup, task: Task, run: RunFolder, progress: Progress
-    ) -> dict[str, Any]:
-        """Write and show samples."""
-        from zoo.language_model import sampling
-        from zoo.language_model.model import build
-
-        tokens = tokens_of(setup.extras)
-        streaming = build(setup.config, batch_size=1)
-        assert progress.best is not None  # the last step always validates
-        streaming.set_weights(progress.best)
-        samples = [
-            "".join(
-                sampling.generate(
-                    streaming,
-                    tokens,
-                    _opening(setup.extras),
-                    SAMPLE_LENGTH,
-                    seed=setup.settings.seed + index,
-                    temperature=0.8,
-                    top_k=40,
-                )
-            )
-            for index in range(SAMPLES)
-        ]
-        rule = "\n" + "-" * 72 + "\n"
-        write_text(run.samples, rule.join(samples) + "\n")
-        print(rule.join(["", *samples, ""]))
-        return {}
-
-    def licence(self, settings: Settings) -> str:
-        return data.LICENCES.get(settings.dataset or "", "not stated: a file of yours")
-
-    def evaluate(self, trained: Trained, **options: Any) -> dict[str, Any]:
-        from zoo.language_model.use import evaluate
-
-        return evaluate(trained, **options)
-
-    def predictor(self, trained: Trained) -> Writer:
-        from zoo.language_model.use import Writer
-
-        return Writer(trained)
+        result.update(validation.result())
+        if run.samples:
+            text = samples(config, tokens, validation.best, run.seed)
+            write_text(run.folder.samples, text)
+            print("\n" + text)
 
 
-PROGRAM = LanguageModel()
+def fit(
+    config: Config,
+    streams: Streams,
+    held_out: Text,
+    folder: RunFolder,
+    *,
+    loss_scale: float,
+    checkpoint_seconds: float,
+    facts: dict[str, Any],
+    pretrained: str | None = None,
+    build: Build = build,
+) -> Validation:
+    """Build, compile and fit a model, from the newest checkpoint of a folder.
 
+    Args:
+        config: all that decides it.
+        streams: what trains.
+        held_out: what validates.
+        folder: of checkpoints, best weights and curves.
+        loss_scale: nats a token into nats a character.
+        checkpoint_seconds: the most work that a kill may cost.
+        facts: what the training depends on besides; see `ExactResume`.
+        pretrained: a preset whose weights to begin with.
+        build: (config, batch_size, seed) -> model.
 
-def tokens_of(extras: Mapping[str, Any]) -> data.Tokens:
-    """What the text of a run is cut into."""
-    if "vocabulary" in extras:
-        return data.Vocabulary(str(extras["vocabulary"]))
-    from zoo.language_model.tokens import Pieces
-
-    return Pieces.from_json(str(extras["tokenizer"]))
-
-
-def _streams(setup: Setup) -> data.Streams:
-    return data.Streams(
-        tokens_of(setup.extras).encode(setup.data.train),
-        setup.config.batch_size,
-        setup.config.timesteps,
-        setup.settings.seed,
+    Returns:
+        The validations, with the best weights.
+    """
+    # First, so that the seed gives the same initial weights to every start.
+    model = build(config, config.batch_size, streams.seed)
+    evaluation = build(config, config.evaluation_streams)
+    portable = build(config)
+    if pretrained:
+        model.set_weights(initial_weights(portable, pretrained, "language_model"))
+    model.compile(
+        adamw(config, config.epochs * streams.steps_per_epoch),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
 
+    def figures(values: list[np.ndarray]) -> dict[str, float]:
+        evaluation.set_weights(values)
+        return measure(evaluation, held_out, config)
 
-def _opening(extras: Mapping[str, Any]) -> str:
-    """What a sample begins after: a new line, or the first character that is known."""
-    known = extras.get("vocabulary", "\n")
-    return "\n" if "\n" in known else known[0]
+    resume = ExactResume(
+        folder.checkpoints, Batches(streams), seconds=checkpoint_seconds, facts=facts
+    )
+    resume.tell_damage()
+    validation = Validation(
+        folder,
+        resume,
+        portable,
+        figures,
+        OBJECTIVE,
+        epochs=config.epochs,
+        validations=config.validations,
+        loss_scale=loss_scale,
+    )
+    model.fit(
+        resume.data,
+        epochs=config.epochs,
+        initial_epoch=resume.initial_epoch,
+        shuffle=False,
+        verbose=verbosity(),
+        callbacks=resume.callbacks(NewText(streams, resume), validation),
+    )
+    return validation
 
 
-@dataclass(frozen=True)
-class Text:
-    """A text to be measured with.
+class NewText(keras.callbacks.Callback):
+    """Zeroes the carried state where the text begins anew, at another place."""
 
-    Attributes:
-        ids: its tokens (tokens,).
-        characters: how many characters the tokens behind the first one make.
-    """
-
-    ids: np.ndarray
-    characters: int
-
-    @classmethod
-    def of(cls, text: str, tokens: data.Tokens) -> Text:
-        ids = tokens.encode(text)
-        return cls(ids, tokens.characters_after(text, ids))
-
-
-class LanguageModelTask(Task):
-    """The language model as the shared loop sees it."""
-
-    def __init__(
-        self,
-        config: Config,
-        streams: data.Streams,
-        validation: Text,
-        loss_scale: float = 1.0,
-        steps: int | None = None,
-    ) -> None:
-        import keras
-
-        self.config = config
+    def __init__(self, streams: Streams, resume: ExactResume) -> None:
+        super().__init__()
         self.streams = streams
-        self.validation = validation
-        self.loss_scale = loss_scale
-        self.steps_per_epoch = streams.steps_per_epoch
-        self.total_steps = steps or config.epochs * streams.steps_per_epoch
-        self.validate_every = max(1, math.ceil(self.total_steps / config.validations))
-        # First, so that the seed gives the same initial weights to every start.
-        self.model = self.build(config, config.batch_size, streams.seed)
-        self.model.compile(
-            optimizer=adamw(config, self.total_steps),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        )
-        self.model.optimizer.build(self.model.trainable_variables)
-        self._evaluation = self.build(config, config.evaluation_streams)
-        self.portable = self.build(config)
+        self.resume = resume
 
-    def build(
-        self, config: Config, batch_size: int | None = None, seed: int = 0
-    ) -> keras.Model:
-        from zoo.language_model.model import build
-
-        return build(config, batch_size, seed)
-
-    def prepare(self, step: int) -> None:
-        from zoo.language_model.model import reset_carried_state
-
-        if self.streams.begins_epoch(step):
+    def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
+        if self.streams.begins(self.resume.step(batch)):
             reset_carried_state(self.model)
 
-    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.streams.batch(step)
 
-    def validate(self, values: list[np.ndarray]) -> dict[str, float]:
-        self._evaluation.set_weights(values)
-        return measure(self._evaluation, self.validation, self.config)
-
-
-def measure(model: keras.Model, text: Text, config: Config) -> dict[str, float]:
-    """nats and bits_per_char of a text; `model` has `evaluation_streams` rows."""
-    from zoo.language_model.evaluation import figures, mean_nats
-
-    nats = mean_nats(
-        model, text.ids, config.evaluation_timesteps, config.evaluation_warmup
-    )
-    return figures(nats, len(text.ids) - 1, text.characters)
+def samples(config: Config, tokens: Tokens, values: list[np.ndarray], seed: int) -> str:
+    """Some texts of a model, with lines between them."""
+    model = build(config, batch_size=1)
+    model.set_weights(values)
+    # They begin after a new line, or after the first character that is known.
+    known = tokens.extras().get("vocabulary", "\n")
+    prompt = "\n" if "\n" in known else known[0]
+    drawn = [
+        "".join(generate(model, tokens, prompt, how))
+        for how in (
+            sampling.Sampling(
+                length=sampling.SAMPLE_LENGTH, top_k=40, seed=seed + number
+            )
+            for number in range(sampling.SAMPLES)
+        )
+    ]
+    return f"\n{'-' * 72}\n".join(drawn) + "\n"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,16 @@ def read(folder: Path) -> dict[str, Any]:
                 f"{HASHES}; get it again"
             )
     return {**_read_json(folder / CONFIG), "extras": _read_json(folder / EXTRAS)}
+
+
+def without_folders(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with the name of each file only: its folder says nothing elsewhere."""
+    return {
+        key: Path(value).name
+        if isinstance(value, str) and Path(value).is_absolute()
+        else value
+        for key, value in values.items()
+    }
 
 
 def sha256(file: Path) -> str:

@@ -13,8 +13,10 @@ from zoo import backend as backends
 from zoo import presets
 from zoo.errors import ZooError
 from zoo.files import making, write_text
-from zoo.presets import CARD, CONFIG, EXTRAS, HASHES, WEIGHTS
-from zoo.programs import program_of
+from zoo.old_programs import program_of
+from zoo.presets import CARD, CONFIG, EXTRAS, HASHES, WEIGHTS, without_folders
+from zoo.presets.saved import open_saved
+from zoo.programs import PROGRAMS, module
 from zoo.runs import RunFolder
 from zoo.trained import open_trained
 
@@ -46,23 +48,41 @@ def make(
         ZooError: the run is not finished or damaged, or the name is taken.
     """
     stored = RunFolder.read_settings(run)
-    program = program_of(str(stored["program"]))
-    trained = open_trained(program, run)
     result, row = _result(run)
     target = (into or presets.FOLDER) / name
     if Path(name).name != name or name.startswith("."):
         raise ZooError(f"preset name {name!r}; expected the plain name of a folder")
     if target.exists():
         raise ZooError(f"{target} exists; choose another name, or remove it first")
+    if stored["program"] in PROGRAMS:
+        saved = open_saved(run)
+        backends.use(backend)
+        pretrained = module(saved.program, "use").PRETRAINED
+        with making(target) as draft:
+            one = pretrained.from_saved(saved)
+            one.save_to_preset(draft)
+            # Measured with the weights as stored; the run knows where the data lie.
+            stored_one = replace(saved, weights=draft / WEIGHTS)
+            figures = pretrained.from_saved(stored_one).evaluate()
+            facts = {
+                "headline": PROGRAMS[saved.program].headline,
+                "figures": without_folders(figures),
+            }
+            one.seal(draft, facts)
+            content = {**one.described(), **facts}
+            write_text(draft / CARD, card(name, draft, content, result, row, note))
+        return target
+    program = program_of(str(stored["program"]))
+    trained = open_trained(program, run)
     backends.use(backend)
-    from zoo import weights
+    from zoo.training import weights
 
     with making(target) as draft:
         weights.save(trained.model(), draft / WEIGHTS, half=True)
         content = {
             **{key: stored[key] for key in ("program", "config", "code")},
-            "settings": _without_folders(stored["settings"]),
-            "data": _without_folders(stored["data"]),
+            "settings": without_folders(stored["settings"]),
+            "data": without_folders(stored["data"]),
             "licence": program.licence(trained.settings),
             "headline": program.headline,
             "parameters": result["parameters"],
@@ -72,7 +92,7 @@ def make(
         # Opened as any preset is, so that the figures are those of what is stored.
         _seal(draft, content)
         rounded = replace(open_trained(program, draft), settings=trained.settings)
-        content["figures"] = _without_folders(program.evaluate(rounded))
+        content["figures"] = without_folders(program.evaluate(rounded))
         _seal(draft, content)
         write_text(draft / CARD, card(name, draft, content, result, row, note))
     return target
@@ -96,7 +116,7 @@ def card(
     rows = {
         "program": content["program"],
         "size": settings["size"],
-        "variant": settings["variant"],
+        "variant": content["config"]["variant"],
         "parameters": f"{result['parameters']:,}",
         "data": f"{content['data']['name']}, sha256 `{content['data']['sha256']}`",
         "licence of the data": content["licence"],
@@ -128,16 +148,6 @@ def _seal(folder: Path, content: dict[str, Any]) -> None:
     _write_json(
         folder / HASHES, {file: presets.sha256(folder / file) for file in files}
     )
-
-
-def _without_folders(values: dict[str, Any]) -> dict[str, Any]:
-    """Values with the name of each file only: its folder says nothing elsewhere."""
-    return {
-        key: Path(value).name
-        if isinstance(value, str) and Path(value).is_absolute()
-        else value
-        for key, value in values.items()
-    }
 
 
 def _without_out(command: str) -> str:

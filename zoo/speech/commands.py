@@ -10,6 +10,7 @@ import click
 
 from zoo import backend as backends
 from zoo.errors import ZooError
+from zoo.old_programs import Card
 from zoo.options import (
     backend_option,
     common_settings,
@@ -19,7 +20,6 @@ from zoo.options import (
     run_training,
     training_options,
 )
-from zoo.programs import Card
 from zoo.speech.config import DEFAULT_TASK, SIZES, TASKS, for_task, parameters
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ import numpy as np
 from keras import ops
 
 import keras_gru
-from zoo.seeds import RECURRENT, drawn
 from zoo.speech.config import Config
 from zoo.speech.data import BLANK
-from zoo.training import values_of
+from zoo.training.seeds import RECURRENT, drawn
 
 # Logits of a padded step: blank for certain. e**-60 is nothing beside 1 in float32.
 CERTAIN = 30.0
@@ -98,13 +97,6 @@ def reset_carried_state(model: keras.Model) -> None:
     for layer in model.layers:
         if isinstance(layer, keras_gru.GRU) and layer.stateful:
             layer.reset_state()
-
-
-def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Copy trained weights between two builds that differ in their batch size."""
-    # As NumPy copies: on JAX two variables with one buffer lose it together when a
-    # training step gives it away. Carried states are no weights and stay as they are.
-    target.set_weights(values_of(source.weights))
 
 
 def _dropout(config: Config, seed: int, index: int) -> keras.layers.Dropout:

@@ -11,7 +11,8 @@ from zoo.speech.config import Config
 from zoo.speech.data import TAIL
 from zoo.speech.decoding import GreedyDecoder, Heard
 from zoo.speech.features import SAMPLE_RATE, Features, FeatureStream
-from zoo.speech.model import build, copy_weights, reset_carried_state
+from zoo.speech.model import build, reset_carried_state
+from zoo.training.weights import copy_weights
 
 PIECE = int(0.02 * SAMPLE_RATE)  # 20 ms
 

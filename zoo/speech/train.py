@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.files import write_text
-from zoo.objective import Objective
-from zoo.optimizers import adamw
+from zoo.loop import Progress, Task
 from zoo.program import Program
 from zoo.program import Settings as CommonSettings
 from zoo.program import Setup as AnySetup
@@ -23,7 +22,8 @@ from zoo.speech.data import statistics
 from zoo.speech.features import Features
 from zoo.speech.recordings import Recording, Split
 from zoo.trained import Trained as AnyTrained
-from zoo.training import Progress, Task
+from zoo.training.objective import Objective
+from zoo.training.optimizers import adamw
 
 if TYPE_CHECKING:
     import keras
@@ -221,8 +221,8 @@ class SpeechTask(Task):
         self._compile_for_any_shape()
 
     def _compile_for_any_shape(self) -> None:
-        """See `zoo.tracing.forget_shapes`."""
-        from zoo.tracing import forget_shapes, train_on_any_shape
+        """See `zoo.training.tracing.forget_shapes`."""
+        from zoo.training.tracing import forget_shapes, train_on_any_shape
 
         def predict(rows: int, steps: int) -> None:
             self.portable.predict_on_batch(self.batches.silence(rows, steps)[0])

@@ -13,6 +13,7 @@ import click
 
 from zoo import backend as backends
 from zoo.errors import ZooError
+from zoo.old_programs import Card
 from zoo.options import (
     backend_option,
     common_settings,
@@ -23,7 +24,6 @@ from zoo.options import (
     run_training,
     training_options,
 )
-from zoo.programs import Card
 from zoo.trained import open_trained
 from zoo.translation.config import SIZES, parameters
 from zoo.translation.data import (

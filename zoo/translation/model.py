@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 import keras_gru
-from zoo.seeds import RECURRENT, drawn
+from zoo.training.seeds import RECURRENT, drawn
 from zoo.translation.config import Config
 from zoo.translation.subwords import NEVER, PAD
 

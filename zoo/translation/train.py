@@ -12,13 +12,13 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.files import write_text
-from zoo.objective import Objective
-from zoo.optimizers import adamw
+from zoo.loop import Batch, Task
 from zoo.program import Program
 from zoo.program import Settings as CommonSettings
 from zoo.program import Setup as AnySetup
 from zoo.trained import Trained as AnyTrained
-from zoo.training import Batch, Task
+from zoo.training.objective import Objective
+from zoo.training.optimizers import adamw
 from zoo.translation import data
 from zoo.translation.batches import Batches
 from zoo.translation.config import SIZES, Config
@@ -27,8 +27,8 @@ from zoo.translation.subwords import EOS, Subwords
 if TYPE_CHECKING:
     import keras
 
+    from zoo.loop import Progress
     from zoo.runs import RunFolder
-    from zoo.training import Progress
 
 SAMPLES = 10
 
@@ -236,8 +236,8 @@ class TranslationTask(Task):
         self._compile_for_any_shape()
 
     def _compile_for_any_shape(self) -> None:
-        """See `zoo.tracing.forget_shapes`."""
-        from zoo.tracing import forget_shapes, train_on_any_shape
+        """See `zoo.training.tracing.forget_shapes`."""
+        from zoo.training.tracing import forget_shapes, train_on_any_shape
 
         def ends(rows: int, width: int) -> np.ndarray:
             return np.full((rows, width), EOS, dtype=np.int32)

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.tracing import forget_shapes
+from zoo.training.tracing import forget_shapes
 from zoo.translation.batches import padded
 from zoo.translation.config import Config
 from zoo.translation.decoding import Hypothesis, State, beam_search

@@ -3,19 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import h5py
+import keras
 import numpy as np
 
-from zoo.checkpoint import digest
 from zoo.errors import ZooError
 from zoo.files import replacing, require_room
-
-if TYPE_CHECKING:
-    import keras
+from zoo.training.checkpoint import digest
 
 HASH_ATTRIBUTE = "keras_gru_sha256"
 HDF5_BYTES = 8192  # more than HDF5 adds to a weight
+
+
+class Damaged(ZooError):
+    """A weights file cannot be read, or belongs to another model."""
+
+
+def values_of(variables: list[keras.Variable]) -> list[np.ndarray]:
+    """Copy the values of variables into NumPy, in their own dtype."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def weights_to_use(model: keras.Model) -> list[np.ndarray]:
+    """Copy the values of `model.weights`, averaged where the optimizer averages.
+
+    With `use_ema` a Keras optimizer keeps, for each trainable weight w,
+    a ← m a + (1 − m) w. The training goes on from w; the figures of a are better.
+    """
+    optimizer = model.optimizer
+    if not optimizer.use_ema:
+        return values_of(model.weights)
+    # The averages come out of the optimizer only through the model's own variables.
+    trained = values_of(model.trainable_variables)
+    optimizer.finalize_variable_values(model.trainable_variables)
+    averaged = values_of(model.weights)
+    for variable, value in zip(model.trainable_variables, trained, strict=True):
+        variable.assign(value)
+    return averaged
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Copy trained weights between two builds that differ in their batch size."""
+    # As NumPy copies: on JAX two variables with one buffer lose it together when a
+    # training step gives it away. Carried states are no weights and stay as they are.
+    target.set_weights(values_of(source.weights))
 
 
 def digest_of(values: list[np.ndarray]) -> str:
@@ -34,10 +66,6 @@ def save(model: keras.Model, path: Path, *, half: bool = False) -> None:
         half: store them in float16, compressed. The hash is that of the rounded
             weights in float32, which the model has afterwards too.
     """
-    import h5py
-
-    from zoo.training import values_of
-
     if half:
         model.set_weights(
             [
@@ -58,8 +86,6 @@ def save(model: keras.Model, path: Path, *, half: bool = False) -> None:
 
 def _halve(path: Path) -> None:
     """Rewrite a weights file with every float32 array in float16."""
-    import h5py
-
     whole = path.with_name(f"{path.name}.float32.h5")
     path.rename(whole)
     with h5py.File(whole) as source, h5py.File(path, "w") as target:
@@ -87,12 +113,9 @@ def load(model: keras.Model, path: Path) -> None:
     """Read weights into `model` and check them against the hash in the file.
 
     Raises:
-        ZooError: there is no such file, it cannot be read, it belongs to another
-            model, or its weights differ from its hash.
+        ZooError: there is no such file.
+        Damaged: it cannot be read, belongs to another model, or differs from its hash.
     """
-    import h5py
-
-    from zoo.training import values_of
 
     if not path.is_file():
         raise ZooError(
@@ -105,6 +128,6 @@ def load(model: keras.Model, path: Path) -> None:
         model.load_weights(path)
     # h5py and Keras raise these for torn, foreign and ill-fitting files.
     except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise ZooError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+        raise Damaged(f"{path} is damaged: {type(error).__name__}: {error}") from error
     if digest_of(values_of(model.weights)) != expected:
-        raise ZooError(f"{path} is damaged: the weights differ from the hash in it")
+        raise Damaged(f"{path} is damaged: the weights differ from the hash in it")

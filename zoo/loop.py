@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from zoo import checkpoint as checkpoints
-from zoo.checkpoint import Checkpoint, DamagedCheckpoint
 from zoo.errors import TrainingFailed, ZooError
-from zoo.objective import Objective
 from zoo.runs import RunFolder
+from zoo.training import checkpoint as checkpoints
+from zoo.training.checkpoint import Checkpoint, DamagedCheckpoint
+from zoo.training.objective import Objective
 
 if TYPE_CHECKING:
     import keras
@@ -77,7 +77,7 @@ class Task(ABC):
 
     def save_weights(self, path: Path, values: list[np.ndarray]) -> None:
         """Write a weights file from the values of `model.weights`."""
-        from zoo import weights
+        from zoo.training import weights
 
         self.portable.set_weights(values)
         weights.save(self.portable, path)
@@ -105,31 +105,6 @@ class Progress:
     @property
     def loss(self) -> float:
         return self.loss_sum / max(self.loss_count, 1)
-
-
-def values_of(variables: list[keras.Variable]) -> list[np.ndarray]:
-    """Copy the values of variables into NumPy, in their own dtype."""
-    import keras
-
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
-
-
-def weights_to_use(model: keras.Model) -> list[np.ndarray]:
-    """Copy the values of `model.weights`, averaged where the optimizer averages.
-
-    With `use_ema` a Keras optimizer keeps, for each trainable weight w,
-    a ← m a + (1 − m) w. The training goes on from w; use is better off with a.
-    """
-    optimizer = model.optimizer
-    if not optimizer.use_ema:
-        return values_of(model.weights)
-    # The averages come out of the optimizer only through the model's own variables.
-    trained = values_of(model.trainable_variables)
-    optimizer.finalize_variable_values(model.trainable_variables)
-    averaged = values_of(model.weights)
-    for variable, value in zip(model.trainable_variables, trained, strict=True):
-        variable.assign(value)
-    return averaged
 
 
 def fit(
@@ -195,6 +170,8 @@ def _validate(
     task: Task, run: RunFolder, objective: Objective, progress: Progress
 ) -> None:
     """Append to the history; keep the weights where they are the best so far."""
+    from zoo.training.weights import weights_to_use
+
     values = weights_to_use(task.model)
     figures = task.validate(values)
     figure = figures[objective.name]
@@ -237,6 +214,8 @@ def _variables(task: Task) -> dict[str, Any]:
 def _save(
     task: Task, run: RunFolder, facts: dict[str, Any], progress: Progress
 ) -> None:
+    from zoo.training.weights import values_of
+
     named = _variables(task)
     arrays = dict(zip(named, values_of(list(named.values())), strict=True))
     bad = checkpoints.require_finite(arrays)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import keras
 
-from zoo.training import Batch, values_of
+from zoo.loop import Batch
+from zoo.training.weights import values_of
 
 # Two shapes (rows, width) that have nothing in common.
 SHAPES = ((8, 8), (16, 16))

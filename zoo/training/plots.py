@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.files import replacing
-from zoo.objective import Objective
+from zoo.training.objective import Objective
 
 
 def learning_curve(

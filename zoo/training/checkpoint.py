@@ -54,7 +54,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     path = folder / f"step-{checkpoint.step:08d}.npz"
     content = {f"array/{name}": array for name, array in checkpoint.arrays.items()}
     facts = {"step": checkpoint.step, **checkpoint.metadata}
-    content["metadata"] = _to_bytes(json.dumps(facts, allow_nan=False))
+    content["metadata"] = _to_bytes(json.dumps(facts))
     content["sha256"] = _to_bytes(digest(sorted(content.items())))
     with replacing(path) as partial, partial.open("wb") as file:
         np.savez(file, allow_pickle=False, **content)
@@ -116,6 +116,12 @@ def latest(folder: Path) -> Checkpoint | None:
             + ", ".join(path.name for path in damaged)
         )
     return None
+
+
+def last_good(folder: Path) -> str:
+    """Which checkpoint is left, for the message of a training that failed."""
+    kept = _files(folder)
+    return f"the last good checkpoint is {kept[0]}" if kept else "no checkpoint yet"
 
 
 def require_finite(arrays: Mapping[str, np.ndarray]) -> str | None:

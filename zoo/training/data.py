@@ -1,0 +1,35 @@
+"""Batches that are functions of the step, as Keras reads them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import keras
+
+
+class StepBatches(Protocol):
+    """Training data whose batch depends on the step alone."""
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def batch(self, step: int) -> Any:
+        """Inputs, targets and, where there are any, weights of batch `step`."""
+
+
+class Batches(keras.utils.PyDataset):
+    """`StepBatches` for `model.fit`; the step counts on from epoch to epoch."""
+
+    def __init__(self, batches: StepBatches) -> None:
+        super().__init__()
+        self._batches = batches
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return self._batches.steps_per_epoch
+
+    def __getitem__(self, index: int) -> Any:
+        return self._batches.batch(self._epoch * len(self) + index)
+
+    def on_epoch_end(self) -> None:
+        self._epoch += 1

@@ -1,0 +1,181 @@
+"""`Validation`: figures at even distances, the best weights, the curves."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo.errors import TrainingFailed
+from zoo.runs import RunFolder
+from zoo.training import checkpoint, plots, weights
+from zoo.training.events import TRAINING_POINTS, Events
+from zoo.training.objective import Objective
+from zoo.training.resume import ExactResume
+from zoo.training.weights import digest_of, values_of, weights_to_use
+
+Measure = Callable[[list[np.ndarray]], dict[str, float]]
+
+
+class Validation(keras.callbacks.Callback):
+    """Measures the model, keeps its best weights, and draws the learning curve.
+
+    Keras validates at the ends of epochs; a language model may have one or two of
+    them, and a choice among few weights is poor.
+
+    Args:
+        run: where best weights, history and curves go.
+        resume: of the same training; it knows the step.
+        portable: another build of the model that takes any batch, its weights in the
+            same order; the best weights are written through it.
+        measure: from values of `model.weights` (averaged, where the optimizer
+            averages) to figures. The model itself must stay as it is.
+        objective: the figure that chooses the best weights.
+        epochs, validations: of the training.
+        loss_scale: turns the training loss into the unit of the figure's.
+
+    Attributes:
+        history: one entry a validation: step, seconds, train_loss (mean since the
+            validation before, or since the epoch began), figures.
+        best: the best weights.
+        elapsed: seconds of training, over all starts of the program.
+    """
+
+    STATE = ("history", "best", "elapsed")
+
+    def __init__(
+        self,
+        run: RunFolder,
+        resume: ExactResume,
+        portable: keras.Model,
+        measure: Measure,
+        objective: Objective,
+        *,
+        epochs: int,
+        validations: int,
+        loss_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.run = run
+        self.resume = resume
+        self.portable = portable
+        self.measure = measure
+        self.objective = objective
+        self.loss_scale = loss_scale
+        self.total_steps = epochs * resume.data.batches
+        self.every = max(1, math.ceil(self.total_steps / validations))
+        self.history: list[dict[str, Any]] = []
+        self.best: list[np.ndarray] = []
+        self.checkpoint_due = False
+        self._begun = time.perf_counter()
+        self._points_every = max(1, self.total_steps // TRAINING_POINTS)
+        self._events = Events(run.events)
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self._begun
+
+    @elapsed.setter
+    def elapsed(self, seconds: float) -> None:
+        self._begun = time.perf_counter() - seconds
+
+    def result(self) -> dict[str, Any]:
+        """Figures of the best weights, and hashes, once the training has ended."""
+        best = self.objective.best(self.history)
+        return {
+            "parameters": self.portable.count_params(),
+            "steps": self.total_steps,
+            "seconds": round(self.elapsed, 1),
+            "train_loss": best["train_loss"],
+            **{f"validation_{name}": best[name] for name in figure_names(best)},
+            "best_step": best["step"],
+            "best_weights_sha256": digest_of(self.best),
+            "final_weights_sha256": digest_of(values_of(self.model.weights)),
+        }
+
+    # What Keras calls.
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self.best and epoch == self.resume.initial_epoch:
+            self._save_best()  # it may have been lost or damaged since
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        step = self.resume.step(batch)
+        if batch and step % self.resume.data.batches:
+            self._after(step, None)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        step = (epoch + 1) * self.resume.data.batches
+        self._after(step, float((logs or {})["loss"]))
+
+    def _after(self, step: int, loss: float | None) -> None:
+        """Do what is due after `step` batches."""
+        validates = step % self.every == 0 or step == self.total_steps
+        if not validates and step % self._points_every:
+            return
+        if loss is None:
+            loss = float(self.model.get_metrics_result()["loss"])
+        loss *= self.loss_scale
+        self._events.write(step, self.elapsed, {"loss/training": loss})
+        if validates:
+            self._validate(step, loss)
+            self.model.reset_metrics()
+
+    def _validate(self, step: int, loss: float) -> None:
+        values = weights_to_use(self.model)
+        figures = self.measure(values)
+        figure = figures[self.objective.name]
+        for name, value in {"loss": loss, "validation": figure}.items():
+            if not math.isfinite(value):
+                raise TrainingFailed(
+                    f"training stopped: the {name} was {value} at step {step}; "
+                    f"{checkpoint.last_good(self.run.checkpoints)}"
+                )
+        before = (
+            float(self.objective.best(self.history)[self.objective.name])
+            if self.history
+            else self.objective.worst
+        )
+        seconds = round(self.elapsed, 1)
+        entry = {"step": step, "seconds": seconds, "train_loss": loss, **figures}
+        self.history.append(entry)
+        if self.objective.better(figure, than=before):
+            self.best = values
+            # Before the checkpoint that says so: after a kill between the two, the
+            # resumed training comes here again and writes the same weights.
+            self._save_best()
+        self.run.write_history(self.history)
+        self._events.write(
+            step,
+            self.elapsed,
+            {f"validation/{name}": value for name, value in figures.items()},
+        )
+        plots.learning_curve(
+            self.history, self.objective, self.run.path.name, self.run.learning_curve
+        )
+        told = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        print(
+            f"step {step:>6,}/{self.total_steps:,}  {seconds:6.0f} s"
+            f"  training {loss:.4f}  validation {told}",
+            flush=True,
+        )
+        self.checkpoint_due = True
+
+    def _save_best(self) -> None:
+        self.portable.set_weights(self.best)
+        weights.save(self.portable, self.run.best_weights)
+
+
+def figure_names(entry: Mapping[str, Any]) -> list[str]:
+    """The names of a history entry's figures."""
+    return [name for name in entry if name not in ("step", "seconds", "train_loss")]
+
+
+def verbosity() -> int:
+    """Of `fit`: a bar on a terminal; elsewhere the lines of `Validation` only."""
+    return 1 if sys.stdout.isatty() else 0
