@@ -76,7 +76,7 @@ def test_a_trial_is_a_run_of_the_program(text_file: Path, tmp_path: Path) -> Non
     model = _model(text_file, tmp_path)
     config = model.build(hp := _values())
     figures = model.fit(hp, config, epochs=1)
-    assert set(figures) == {"nats", "bits_per_char", "epochs"}
+    assert set(figures) == {"nats", "bits_per_char", "parameters", "epochs"}
     stored = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert (stored["settings"]["seed"], stored["config"]["epochs"]) == (7, 1)
     assert stored["config"]["units"] == 12

@@ -180,7 +180,7 @@ def _kill(
                 _kill_one(pid)
             process.wait()
             time.sleep(2.0)
-            left = [pid for pid in found if Path(f"/proc/{pid}").exists()]
+            left = [pid for pid in found if _runs(pid)]
             faults += [f"process {pid} was left behind" for pid in left]
             process = sweep.start()
         click.echo(
@@ -199,6 +199,14 @@ def _kill(
         faults += [f"trial {t} was lost" for t in before if end.get(t) != before[t]]
         faults += [f"trial {t} was repeated" for t in before if begun[t] != starts[t]]
     return faults
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there, and not only waits to be taken note of."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _kill_one(pid: int) -> None:
