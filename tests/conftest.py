@@ -25,6 +25,10 @@ from hypothesis import settings
 if keras.backend.backend() == "jax":
     import jax
 
+    # The tests compile thousands of programs and run each once or twice: what the
+    # compiler spends on making one fast is lost. Processes that tests start compile
+    # as users' do.
+    jax.config.update("jax_disable_most_optimizations", True)
     # Cases differ in their numbers more than in their programs: most compiled ones
     # are met again in the same run.
     _compiled = tempfile.TemporaryDirectory(prefix="keras_gru_jax_")

@@ -67,8 +67,13 @@ def _expected(convention, weights, states=None, mask=None, return_sequences=True
     "wrapper", [keras.layers.Bidirectional, keras_gru.Bidirectional]
 )
 @pytest.mark.parametrize("return_sequences", [False, True])
-@pytest.mark.parametrize("merge_mode", [*MERGE, None])
-@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize(
+    ("convention", "merge_mode"),
+    [  # each convention with the default, each other mode with one that differs in all
+        *((convention, "concat") for convention in CONVENTIONS),
+        *(("replace_before", mode) for mode in [*MERGE, None] if mode != "concat"),
+    ],
+)
 def test_merge_modes(convention, merge_mode, return_sequences, wrapper):
     layer, weights = _layer(
         convention, wrapper, merge_mode, return_sequences=return_sequences

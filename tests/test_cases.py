@@ -68,6 +68,20 @@ def test_every_convention_meets_every_mask_and_every_option(convention):
             assert {case.maths[name] for case in met} >= set(values), name
 
 
+@pytest.mark.parametrize("dtype", cases.COVERING)
+def test_what_every_kernel_runs_covers_the_lists(dtype):
+    few = cases.COVERING[dtype]
+    met = {(case.convention, case.mask) for case in few}
+    assert met == set(itertools.product(CONVENTIONS, MASKS))
+    assert {case.option for case in few} == set(OPTIONS)
+    assert {case.shape for case in few} == set(SHAPES)
+
+
+def test_what_every_kernel_runs_differs_by_dtype():
+    one, two = cases.COVERING.values()
+    assert len({*one, *two}) > 1.8 * len(one)
+
+
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_meets_every_mask(option):
     assert {case.mask for case in CASES if case.option == option} == set(MASKS)

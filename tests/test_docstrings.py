@@ -33,9 +33,14 @@ def _examples() -> dict[str, str]:
 
 
 EXAMPLES = _examples()
+SWEEPS = [at for at, text in EXAMPLES.items() if "tuning.run(" in text]
 
 
-@pytest.mark.parametrize("at", EXAMPLES)
+@pytest.mark.parametrize(
+    "at",
+    # A sweep starts processes; tests/tuning and tests/zoo do so on each backend.
+    [pytest.param(at, marks=[pytest.mark.once] * (at in SWEEPS)) for at in EXAMPLES],
+)
 def test_an_example_runs(at):
     report = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)

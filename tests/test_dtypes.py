@@ -23,9 +23,17 @@ POLICIES = {
 }
 
 
-@pytest.mark.parametrize("option", ["default", "no_bias", "unroll", "backwards"])
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("convention", CONVENTIONS)
+OPTIONS = ("default", "no_bias", "unroll", "backwards")
+
+
+@pytest.mark.parametrize(
+    ("convention", "policy", "option"),
+    [  # every two of them meet
+        (convention, policy, OPTIONS[(i + j) % 4])
+        for i, convention in enumerate(CONVENTIONS)
+        for j, policy in enumerate(POLICIES)
+    ],
+)
 def test_results(convention, policy, option):
     """Outputs and state in the compute dtype, as near as that dtype allows."""
     compute, variable = POLICIES[policy]

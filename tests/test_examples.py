@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "examples").glob("*.py"))
+}
 DOCUMENTS = sorted(
     path
     for pattern in ("*.md", "*/README.md", "*/*/README.md")
@@ -65,17 +70,44 @@ def _run(folder: Path, *arguments: object) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_runs(path: Path, tmp_path: Path) -> None:
-    _run(tmp_path, path)
+def _starts_processes(text: str) -> bool:
+    """Sweeps do; the zoo is for a process of its own, as people run it."""
+    return "tuning" in text or "import zoo" in text
 
 
-@pytest.mark.parametrize("at", PYTHON)
-def test_a_block_runs(at: str, tmp_path: Path) -> None:
+def _params(texts: dict[str, str]) -> list[Any]:
+    """The names; what starts processes is run once, for each is a framework's start.
+
+    What a backend has a part in there, tests/tuning and tests/zoo run on each.
+    """
+    marks = {True: [pytest.mark.once], False: []}
+    return [
+        pytest.param(name, marks=marks[_starts_processes(text)])
+        for name, text in texts.items()
+    ]
+
+
+def _run_script(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if _starts_processes(path.read_text(encoding="utf-8")):
+        _run(folder, path)
+    else:
+        monkeypatch.chdir(folder)
+        runpy.run_path(str(path), run_name="__main__")
+
+
+@pytest.mark.parametrize("name", _params(EXAMPLES))
+def test_an_example_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run_script(ROOT / "examples" / name, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("at", _params(PYTHON))
+def test_a_block_runs(at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "block.py"
     quick = re.sub(r"\btrials=\d+", "trials=2", PYTHON[at])  # a sweep takes minutes
     script.write_text(quick, encoding="utf-8")
-    _run(tmp_path, script)
+    _run_script(script, tmp_path, monkeypatch)
 
 
 @pytest.mark.once

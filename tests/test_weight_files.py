@@ -54,10 +54,17 @@ CONFIGURATIONS += [
 ]
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
-@pytest.mark.parametrize("options", CONFIGURATIONS, ids=str)
-@pytest.mark.parametrize(("source", "target"), WAYS)
-def test_weights_from_a_file(source, target, options, suffix, tmp_path):
+@pytest.mark.parametrize(
+    ("options", "way", "suffix"),
+    [  # each configuration in both ways and in both forms of a file
+        (options, way, (".keras", ".weights.h5")[(i + j) % 2])
+        for i, options in enumerate(CONFIGURATIONS)
+        for j, way in enumerate(WAYS)
+    ],
+    ids=str,
+)
+def test_weights_from_a_file(options, way, suffix, tmp_path):
+    source, target = way
     model = _model(GRUS[source], **options)
     _randomize(model, seed=1)
     other = _model(GRUS[target], **options)
@@ -107,6 +114,7 @@ for when in ("before", "after"):
 """
 
 
+@pytest.mark.once
 def test_a_model_is_loaded_once_keras_gru_was_imported(tmp_path):
     files = [tmp_path / "model.keras", tmp_path / "model.h5"]
     for file in files:

@@ -32,6 +32,7 @@ def test_list_shows_programs_sizes_and_datasets(zoo: Zoo) -> None:
         assert word in outcome.out
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("arguments", [["list"], ["train", "language_model", "--help"]])
 def test_help_and_list_do_not_wait_for_keras(arguments: list[str]) -> None:
     code = (
@@ -44,6 +45,7 @@ def test_help_and_list_do_not_wait_for_keras(arguments: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("program", ALL)
 def test_help_names_the_variants(zoo: Zoo, program: str) -> None:
     outcome = zoo("train", program, "--help")
@@ -51,7 +53,7 @@ def test_help_names_the_variants(zoo: Zoo, program: str) -> None:
     assert ", ".join(keras_gru.VARIANTS) in " ".join(outcome.out.split())
 
 
-@pytest.mark.parametrize("level", [None, "3"])
+@pytest.mark.parametrize("level", [None, pytest.param("3", marks=pytest.mark.once)])
 def test_a_training_says_nothing_on_stderr(
     text_file: Path, tmp_path: Path, level: str | None
 ) -> None:
@@ -123,6 +125,7 @@ def test_predict_writes_the_prompt_and_as_many_characters(
     assert drawn.out != zoo(*command, "--seed", 2, "--top-k", 20, "--top-p", 0.9).out
 
 
+@pytest.mark.once
 def test_prompts_come_line_by_line(
     zoo: Zoo, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +186,7 @@ def mistake(zoo: Zoo, tmp_path: Path):
     return run
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -248,6 +252,7 @@ def test_unknown_variant_leaves_no_folder(
     assert not out.exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -276,6 +281,7 @@ def test_text_and_dataset_exclude_each_other(mistake, text_file: Path) -> None:
     assert "--text and --dataset exclude each other" in line
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -357,6 +363,7 @@ def _foreign_program(run: Path) -> None:
     (run / "settings.json").write_text('{"program": "translation"}')
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("damage", "words"),
     [

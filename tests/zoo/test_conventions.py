@@ -63,6 +63,7 @@ def _model(kind: str, config: Config, batch_size: int | None) -> keras.Model:
     )
 
 
+@pytest.mark.once
 def test_a_study_trains_each_once_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

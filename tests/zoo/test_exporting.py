@@ -51,6 +51,7 @@ def _export(run: Zoo, trained: Path, form: str, out: Path) -> None:
     assert f"-> {out}" in outcome.out
 
 
+@pytest.mark.once
 def test_onnx(trained: Path, tmp_path: Path, logits: np.ndarray) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     run = tmp_path / "run"
@@ -75,6 +76,7 @@ def test_onnx(trained: Path, tmp_path: Path, logits: np.ndarray) -> None:
         )
 
 
+@pytest.mark.once
 def test_onnx_of_a_preset_and_of_two_lengths(tmp_path: Path) -> None:
     """It goes where the runs are: a preset's own folder is the package's."""
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -75,6 +75,7 @@ WRITES = [
 ]
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("trained")  # TensorFlow's first words are said by then
 @pytest.mark.parametrize(("place", "name", "file"), WRITES)
 def test_a_training_goes_on_when_there_is_room_again(

@@ -98,6 +98,7 @@ def stopped(stopped_once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(stopped_once, tmp_path / "stopped"))
 
 
+@pytest.mark.once
 def test_resume_in_the_second_epoch(zoo: Zoo, stopped: Path, trained: Path) -> None:
     assert zoo("train", "language_model", "--out", stopped, "--resume").code == 0
     assert _result(stopped) == _result(trained)
@@ -105,6 +106,7 @@ def test_resume_in_the_second_epoch(zoo: Zoo, stopped: Path, trained: Path) -> N
     assert [row["status"] for row in rows] == ["failed", "finished"]
 
 
+@pytest.mark.once
 def test_a_damaged_checkpoint_is_told_and_the_one_before_used(
     zoo: Zoo, stopped: Path, trained: Path
 ) -> None:
@@ -117,6 +119,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_used(
     assert _result(stopped) == _result(trained)
 
 
+@pytest.mark.once
 def test_where_all_checkpoints_are_damaged_nothing_is_made_up(
     zoo: Zoo, stopped: Path
 ) -> None:
@@ -127,6 +130,7 @@ def test_where_all_checkpoints_are_damaged_nothing_is_made_up(
     assert "every checkpoint in" in outcome.err
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -158,6 +162,7 @@ def test_resume_with_the_same_settings_typed_again(
     assert "is already finished" in outcome.out
 
 
+@pytest.mark.once
 def test_resume_on_a_changed_text(
     zoo: Zoo, stopped: Path, text_file: Path, tmp_path: Path
 ) -> None:
@@ -175,6 +180,7 @@ def test_resume_on_a_changed_text(
         assert "was trained on other data" in outcome.err
 
 
+@pytest.mark.once
 def test_resume_with_other_code_says_that_bits_may_differ(
     zoo: Zoo, stopped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +193,7 @@ def test_resume_with_other_code_says_that_bits_may_differ(
     assert "commit another: the weights may differ in their last bits" in other.err
 
 
+@pytest.mark.once
 def test_resume_where_nothing_was_begun(zoo: Zoo, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for folder in (tmp_path / "empty", tmp_path / "absent"):

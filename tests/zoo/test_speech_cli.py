@@ -139,6 +139,7 @@ def test_a_stopped_training_ends_with_the_same_weights(
     assert results[0] == results[1]
 
 
+@pytest.mark.once
 def test_resume_with_another_task_names_it(zoo: Zoo, runs: dict[str, Path]) -> None:
     out = runs["digits"]
     outcome = zoo("train", "speech", "--out", out, "--resume", "--task", "strings")
@@ -146,6 +147,7 @@ def test_resume_with_another_task_names_it(zoo: Zoo, runs: dict[str, Path]) -> N
     assert "task was 'digits', now 'strings'" in outcome.err
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("task", list(TASKS))
 def test_a_trial_of_a_sweep(tmp_path: Path, task: str) -> None:
     config = replace(TINY, variant="chung2014", units=7, recurrent_dropout=0.2)
@@ -164,6 +166,7 @@ def test_a_trial_of_a_sweep(tmp_path: Path, task: str) -> None:
     )
 
 
+@pytest.mark.once
 def test_a_held_out_speaker(zoo: Zoo, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = ("train", "speech", "--hold-out", "alto", "--epochs", 1, "--out", out)
@@ -177,6 +180,7 @@ def test_a_held_out_speaker(zoo: Zoo, tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("task", list(TASKS))
 def test_predict_prints_each_file(
     zoo: Zoo, runs: dict[str, Path], spoken: dict[str, Path], task: str
@@ -231,6 +235,7 @@ def test_streaming_gives_the_offline_transcript(
     )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("task", list(TASKS))
 def test_plot(
     zoo: Zoo, runs: dict[str, Path], spoken: dict[str, Path], tmp_path: Path, task: str
@@ -243,6 +248,7 @@ def test_plot(
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.once
 def test_from_python(runs: dict[str, Path], spoken: dict[str, Path]) -> None:
     loaded = zoo_package.load(runs["strings"])
     samples, _ = soundfile.read(spoken["as_it_is"], dtype="float32")
@@ -270,6 +276,7 @@ def mistake(zoo: Zoo, runs: dict[str, Path]):
     return run
 
 
+@pytest.mark.once
 def test_files_that_cannot_be_heard(mistake, tmp_path: Path) -> None:
     empty = tmp_path / "empty.wav"
     soundfile.write(empty, np.zeros((0, 1)), SAMPLE_RATE)
@@ -288,6 +295,7 @@ def test_files_that_cannot_be_heard(mistake, tmp_path: Path) -> None:
     assert "empty.wav has no samples" in mistake("strings", "--stream", empty)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("array", "words"),
     [
@@ -306,6 +314,7 @@ def test_arrays_that_are_no_frames(
     assert words in mistake("strings", tmp_path / "frames.npy")
 
 
+@pytest.mark.once
 def test_options_that_do_not_fit(mistake, spoken: dict[str, Path], tmp_path) -> None:
     file, picture = spoken["as_it_is"], tmp_path / "x.png"
     assert "Missing argument 'FILES...'" in mistake("digits")

@@ -92,6 +92,7 @@ def test_a_trial_is_a_run_of_the_program(text_file: Path, tmp_path: Path) -> Non
     assert model.fit(hp, other, epochs=1) != figures
 
 
+@pytest.mark.once
 def test_a_trial_run_alone_is_finished_as_a_run(
     text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_trial_run_alone_is_finished_as_a_run(
     assert (tmp_path / "alone" / "run" / "samples.txt").exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "program",
     [
@@ -125,6 +127,7 @@ def test_every_space_has_the_convention_and_its_defaults(program: str) -> None:
     assert config == module.search_space(hp)
 
 
+@pytest.mark.once
 def test_the_space_of_the_language_model() -> None:
     for size in ("small", "base"):
         config = ProgramModel("language_model", {}, size).build(_defaults())
@@ -144,6 +147,7 @@ def test_a_program_without_a_space_says_so(
     assert line == "zoo: language_model has no search.py: it cannot be swept\n"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -95,6 +95,7 @@ def test_generation_goes_on_from_a_prompt_in_pieces() -> None:
     assert len(drawn) == 12
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("tokens", ["bpe", "word"])
 def test_a_training_on_pieces_tells_its_loss_per_character(
     zoo: Zoo, text_file, tmp_path, tokens: str

@@ -62,6 +62,7 @@ def say(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> Say:
     return predict
 
 
+@pytest.mark.once
 def test_a_trial_of_a_sweep(files: list[str], tmp_path: Path) -> None:
     config = replace(
         TINY_TRANSLATION,
@@ -94,6 +95,7 @@ def test_a_training_leaves_its_figures_and_samples(run: Path) -> None:
     assert samples.count("reference    ") == samples.count("translation  ") == 2
 
 
+@pytest.mark.once
 def test_what_is_left_out_is_told(zoo: Zoo, files: list[str], tmp_path: Path) -> None:
     outcome = zoo(
         *("train", "translation", *files, "--out", tmp_path / "run", "--epochs", 1)
@@ -129,6 +131,7 @@ def test_evaluate_on_the_validation_split_agrees_with_the_training(
     assert figures["bleu"] == pytest.approx(result["validation_bleu"])
 
 
+@pytest.mark.once
 def test_predict_translates_line_by_line(say: Say, run: Path, tmp_path: Path) -> None:
     picture = tmp_path / "attention.png"
     outcome = say("漢 $ twenty-one\n\none $ two\n", run, "--attention", picture)
@@ -153,6 +156,7 @@ def test_what_a_sentence_becomes_does_not_depend_on_its_neighbours(
     assert together[:3] == alone
 
 
+@pytest.mark.once
 def test_standard_input_that_is_no_text(say: Say, run: Path, tmp_path: Path) -> None:
     latin = say(b"one\ncaf\xe9\n", run)
     assert latin.code == 2
@@ -163,6 +167,7 @@ def test_standard_input_that_is_no_text(say: Say, run: Path, tmp_path: Path) -> 
     assert say("", run).out == ""
 
 
+@pytest.mark.once
 def test_a_very_long_line_is_cut_and_told(
     say: Say, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +216,7 @@ def test_a_stopped_training_ends_with_the_same_weights(
         assert results[0][name] == results[1][name]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -230,6 +236,7 @@ def test_options_that_do_not_fit(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.once
 def test_sentences_that_are_all_too_long(zoo: Zoo, tmp_path: Path) -> None:
     for name in ("source", "target"):
         (tmp_path / name).write_text("".join(f"{'αβγ ' * 40}{i}\n" for i in range(9)))
