@@ -35,8 +35,10 @@ class Grid:
 
         table = Table(title=self.title, box=box.SIMPLE_HEAD, title_justify="left")
         for position, name in enumerate(self.head):
-            justify = "left" if position < self.texts else "right"
-            table.add_column(name, justify=justify, no_wrap=True)
+            if position < self.texts:
+                table.add_column(name, justify="left", no_wrap=True)
+            else:
+                table.add_column(name, justify="right", no_wrap=True)
         for line in self.lines:
             table.add_row(*line)
         console = Console()

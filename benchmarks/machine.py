@@ -60,7 +60,7 @@ def slug() -> str:
     cpu = processor()
     name = re.sub(r"\((r|tm)\)|@.*|\b(cpu|processor)\b", " ", cpu["name"].lower())
     parts = [re.sub(r"[^a-z0-9]+", "-", name).strip("-")]
-    family = int(cpu["family"]) if cpu["family"].isdigit() else None
+    family = int(cpu["family"]) if cpu["family"].isdigit() else 0
     parts.append(ZEN.get((cpu["vendor"], family), ""))
     return "-".join([*filter(None, parts), f"{cores()}cores"])
 

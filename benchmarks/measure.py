@@ -29,7 +29,9 @@ class Asked(Protocol):
     """A worker's process; see `processes.Process`."""
 
     name: str
-    pid: int
+
+    @property
+    def pid(self) -> int: ...
 
     def send(self, do: str, **arguments: Any) -> None: ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,8 @@ class Numbers:
             if name != "expected" and value is not None
         }
         expected = {f"expected/{name}": a for name, a in self.expected.items()}
-        np.savez(path, **fields, **expected)
+        arrays: dict[str, Any] = {**fields, **expected}
+        np.savez(path, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Numbers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import machine, plots, ratios, results, summary
 from benchmarks.check import WrongResult
@@ -150,7 +151,7 @@ def _table(rows: Sequence[Row], mode: str, threads: int) -> Grid:
     return grid
 
 
-def _place(row: Row) -> tuple:
+def _place(row: Row) -> tuple[Any, ...]:
     return (
         *(row["contender"], row["backend"], summary.shape_of(row)),
         *(convention_of(row), row["masked"]),
@@ -158,7 +159,7 @@ def _place(row: Row) -> tuple:
 
 
 def _cell(row: Row | None) -> str:
-    ratio = _number(row and row["ratio_to_keras"], " ({:.1f}×)")
+    ratio = _number(row["ratio_to_keras"] if row else None, " ({:.1f}×)")
     return _milliseconds(row) + ratio
 
 

@@ -144,7 +144,9 @@ def convention_of(row: Row) -> str | None:
     return None
 
 
-def is_measured(group: Group, contenders: Iterable[tuple[str, str]], table: Table):
+def is_measured(
+    group: Group, contenders: Iterable[tuple[str, str]], table: Table
+) -> bool:
     """Whether the file has the group for each (backend, contender) of ours."""
     there = {
         (row["backend"], row["contender"], convention_of(row))

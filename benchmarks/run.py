@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -181,7 +181,7 @@ def _numbers(group: rows.Group, folder: Path) -> tuple[Path, int]:
 
 
 @contextmanager
-def _red(record: results.Sessions, key: str):
+def _red(record: results.Sessions, key: str) -> Iterator[None]:
     """Notes that the check of a group is red, or that it no longer is."""
     red = record.content.setdefault("red", {})
     try:
@@ -195,7 +195,7 @@ def _red(record: results.Sessions, key: str):
 
 
 @contextmanager
-def _session(record: results.Sessions, options: Options):
+def _session(record: results.Sessions, options: Options) -> Iterator[dict[str, Any]]:
     """Writes down what a session was, however it ends."""
     record.content["machine"] = machine.describe()
     session: dict[str, Any] = {

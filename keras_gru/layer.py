@@ -401,7 +401,8 @@ class GRU(keras.layers.RNN):
                 f"{tuple(sequences_shape)}, (batch, time, features). Expected at "
                 "least one step; drop empty sequences or pad and mask them."
             )
-        if timesteps is None and self.unroll:
+        # Not `timesteps`: where a tracer stands for their number, it is a known one.
+        if sequences_shape[1] is None and self.unroll:
             raise ValueError(
                 "unroll=True needs a known number of time steps. Received: "
                 f"sequences of shape {tuple(sequences_shape)}. Give it, as in "
@@ -452,7 +453,7 @@ class GRU(keras.layers.RNN):
         if mask is None:
             return None
         mask = ops.cast(ops.convert_to_tensor(mask), "bool")
-        if len(mask.shape) == 3 and arguments.known(mask.shape)[-1] == 1:
+        if len(mask.shape) == 3 and arguments.known(mask.shape)[-1] in (1, None):
             mask = ops.squeeze(mask, axis=-1)
         batch, timesteps, _ = arguments.known(sequences.shape)
         one_for_all = len(mask.shape) == 2 and arguments.known(mask.shape)[0] == 1

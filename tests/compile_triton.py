@@ -18,21 +18,27 @@ from keras_gru.kernels.recurrence import Operands, Recurrence
 from keras_gru.triton import function, programs
 
 NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
-UNITS = 100  # some blocks, the last one not full
+GPUS = {80: function.Gpu(108, 166912), 90: function.Gpu(132, 232448)}  # A100, H200
+
+# (batch, units): all units in one program, several that meet, U read from L2.
+SIZES = {"alone": (40, 50), "meeting": (40, 200), "streaming": (400, 600)}
 
 
-def compiled(program, dtype, architecture, reset_after):
-    h0 = torch.zeros(1, UNITS, dtype=dtype)
-    mask = torch.ones(1, 1, 1, dtype=torch.bool)
+def compiled(program, dtype, architecture, reset_after, sizes):
+    batch, units = SIZES[sizes]
+    h0 = torch.zeros(batch, units, dtype=dtype)
+    mask = torch.ones(1, batch, 1, dtype=torch.bool)
     recurrence = Recurrence(reset_after, "keep", None, None, False)
-    constants = function._constants(recurrence, Operands(h0, h0, h0, h0, mask, ()))
-    options = {name: constants.pop(name) for name in ("num_warps", "num_stages")}
+    operands = Operands(h0, h0, h0, h0, mask, ())
+    constants = function._constants(recurrence, operands, GPUS[architecture])
+    options = {"num_warps": constants.pop("num_warps"), "num_stages": 1}
     constants |= {"RESET_AFTER": reset_after, "BIASED": reset_after, "SAVED": True}
     # What is not handed over is None.
     one_only = ("reset",) if reset_after else ("bias", "recurrent_n", "d_recurrent_n")
     constants |= dict.fromkeys(one_only)
     constants = {n: v for n, v in constants.items() if n in program.arg_names}
-    types = {"mask": "*i8", "d": "*fp32", "timesteps": "i32", "batch": "i32"}
+    types = {"mask": "*i8", "d_h0": "*fp32", "arrived": "*i32"}
+    types |= dict.fromkeys(("timesteps", "batch", "first"), "i32")
     pointer = "*" + NAMES[dtype]
     signature = {
         name: "constexpr" if name in constants else types.get(name, pointer)
@@ -53,19 +59,23 @@ def compiled(program, dtype, architecture, reset_after):
 
 def main():
     rows = []
-    for program, reset_after, (dtype, architecture) in itertools.product(
+    for program, reset_after, sizes, (dtype, architecture) in itertools.product(
         (programs.forward, programs.backward),
         (True, False),
+        SIZES,
         ((torch.float32, 80), (torch.bfloat16, 90)),
     ):
-        done = compiled(program, dtype, architecture, reset_after)
+        done = compiled(program, dtype, architecture, reset_after, sizes)
         rows.append(
             {
                 "program": program.__name__,
                 "reset_after": reset_after,
+                "sizes": sizes,
                 "architecture": architecture,
+                "atomics": done.asm["ttgir"].count("tt.atomic_rmw"),
                 "barriers": done.asm["ttgir"].count("ttg.barrier"),
                 "shared": done.metadata.shared,
+                "most_shared": GPUS[architecture].shared,
                 "bytes": len(done.asm["cubin"]),
             }
         )

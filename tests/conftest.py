@@ -11,7 +11,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if os.environ["KERAS_BACKEND"] == "torch":
     import torch
 
-    if not torch.cuda.is_available():
+    if torch.cuda.is_available():
+        torch.backends.cudnn.allow_tf32 = False  # cuDNN's default; a tolerance is not
+    else:
         # Triton reads it when it is imported, and Keras imports it: its programs run
         # without a GPU.
         os.environ["TRITON_INTERPRET"] = "1"
@@ -29,6 +31,7 @@ if keras.backend.backend() == "jax":
     jax.config.update("jax_compilation_cache_dir", _compiled.name)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_default_matmul_precision", "highest")  # TF32 on a GPU else
 
 settings.register_profile(
     "keras_gru",

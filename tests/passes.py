@@ -175,12 +175,15 @@ def _jax(layer, x, h0, mask, training, d_outputs, d_state):
 def _torch(layer, x, h0, mask, training, d_outputs, d_state):
     import torch
 
-    x, h0 = (torch.tensor(a, requires_grad=True) for a in (x, h0))
+    device = layer.trainable_variables[0].value.device
+    x, h0, d_outputs, d_state = (
+        torch.tensor(a, device=device) for a in (x, h0, d_outputs, d_state)
+    )
+    x.requires_grad_(), h0.requires_grad_()
     if mask is not None:
-        mask = torch.tensor(mask)
+        mask = torch.tensor(mask, device=device)
     outputs, state = layer(x, initial_state=h0, mask=mask, training=training)
-    loss = (outputs * torch.tensor(d_outputs)).sum()
-    loss = loss + (state * torch.tensor(d_state)).sum()
+    loss = (outputs * d_outputs).sum() + (state * d_state).sum()
     weights = [variable.value for variable in layer.trainable_variables]
     gradients = torch.autograd.grad(
         loss, [x, h0, *weights], allow_unused=True, materialize_grads=True

@@ -101,6 +101,20 @@ def test_masked_and_bidirectional(zero_output_for_mask, timesteps, tmp_path):
     _check(model, str(tmp_path / "model.onnx"), IDS, IDS[:2])
 
 
+def test_a_mask_of_three_dimensions(tmp_path):
+    """Its sizes are a tracer's: what the layer makes of them must not rest on them."""
+    x, mask = keras.Input((7, 5)), keras.Input((7, 1), dtype="bool")
+    model = keras.Model([x, mask], keras_gru.GRU(6, unroll=True)(x, mask=mask))
+    given = [X, (IDS > 0)[..., None]]
+    model(given)
+    path = str(tmp_path / "model.onnx")
+    model.export(path, format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    names = [one.name for one in session.get_inputs()]
+    (outputs,) = session.run(None, dict(zip(names, given, strict=True)))
+    assert_close(outputs, to_numpy(model(given)), "same_float32")
+
+
 def test_stateful_is_refused(tmp_path):
     layer = keras_gru.GRU(6, stateful=True)
     model = keras.Sequential([keras.Input(batch_shape=(3, 7, 5)), layer])

@@ -1,12 +1,14 @@
 """The Triton kernel beyond the cases of every kernel: blocks, halves, refusals, faults.
 
 Without a GPU its programs run in Triton's interpreter, one program after another and
-one operation after another: that shows the arithmetic and the addresses, not the
-barriers. That the compiler takes the programs is tested for two GPUs not at hand.
+one operation after another: that shows the arithmetic and the addresses, and cannot
+show programs that wait for each other; those tests need a GPU. That the compiler takes
+the programs is tested for two GPUs not at hand.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -36,21 +38,47 @@ import triton.language as tl
 from keras_gru.triton import function, programs
 
 TRITON = {"kernel": "torch_triton"}
-BLOCKS = (17, 3, 5, 40)  # two programs, three blocks of units, neither full
+BLOCKS = (17, 3, 5, 40)  # two blocks of rows, the second one not full
+GPU = torch.cuda.is_available()
+DEVICE = "cuda" if GPU else "cpu"
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """16 units and 16 terms of a product at a time, so that few units are several."""
-    monkeypatch.setattr(function, "COLUMNS", 16)
-    monkeypatch.setattr(function, "DEPTH_BYTES", 64)
+@pytest.fixture(params=["four parts", "from L2", "from L2 in two parts"])
+def other_sizes(request, monkeypatch):
+    """What larger sizes take, on small ones: how the sums of a product are cut."""
+    sizes = {
+        "four parts": {"SPLIT": 4, "DEPTH": 16},
+        "from L2": {"SPLIT": 1, "DEPTH": 16, "RESIDENT": False, "STAGES": 3},
+        "from L2 in two parts": {"SPLIT": 2, "DEPTH": 16, "RESIDENT": False},
+    }[request.param]
+    given = function._sizes
+    monkeypatch.setattr(function, "_sizes", lambda *a: given(*a) | sizes)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("mask", ["none", "empty_row"])
-@pytest.mark.usefixtures("small_blocks")
-def test_several_blocks_and_programs(convention, mask):
+@pytest.mark.usefixtures("other_sizes")
+def test_every_way_to_cut_a_product(convention, mask):
     check(Case(convention, mask, "backwards", BLOCKS), "float32", **TRITON)
+
+
+@pytest.mark.skipif(not GPU, reason="needs a GPU: programs that wait for each other")
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("mask", ["none", "holes"])
+@pytest.mark.parametrize(
+    "shape", [(33, 9, 5, 200), (130, 5, 4, 300), (70, 4, 3, 600)], ids=str
+)
+def test_programs_that_meet(convention, mask, shape):
+    case = Case(convention, mask, shape=shape)
+    check(case, "float32", **TRITON)
+    given = numbers(case)
+    layer = build_layer(case, given.weights, **TRITON)
+    first = run_layer(layer, given)
+    for _ in range(20):  # the same bits, whoever comes first
+        again = run_layer(layer, given)
+        np.testing.assert_array_equal(again.outputs, first.outputs)
+        for name, gradient in first.gradients.items():
+            np.testing.assert_array_equal(again.gradients[name], gradient, name)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
@@ -71,7 +99,7 @@ def test_it_agrees_with_portable(convention, mask):
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_half_precision(convention):
     """Against the oracle on the weights as the layer has them, rounded."""
-    dtype = "float16"  # the interpreter cannot multiply bfloat16
+    dtype = "bfloat16" if GPU else "float16"  # which the interpreter multiplies
     case = Case(convention, "holes")
     given = numbers(case)
 
@@ -82,21 +110,27 @@ def test_half_precision(convention):
     given.weights = [rounded(weight) for weight in given.weights]
     layer = build_layer(case, given.weights, dtype, **TRITON)
     x, h0 = (
-        torch.tensor(a, dtype=getattr(torch, dtype), requires_grad=True)
+        torch.tensor(a, dtype=getattr(torch, dtype), device=DEVICE, requires_grad=True)
         for a in (given.x, given.h0)
     )
-    outputs, state = layer(x, initial_state=h0, mask=given.mask)
-    loss = (outputs.double() * torch.tensor(given.d_outputs)).sum()
-    (loss + (state.double() * torch.tensor(given.d_state)).sum()).backward()
+    d_outputs, d_state, mask = (
+        torch.tensor(a, device=DEVICE)
+        for a in (given.d_outputs, given.d_state, given.mask)
+    )
+    outputs, state = layer(x, initial_state=h0, mask=mask)
+    ((outputs * d_outputs).sum() + (state * d_state).sum()).backward()
     expected, expected_state, gradients = judge(case, given)
-    assert_close(outputs.detach().double().numpy(), expected, dtype)
-    assert_close(state.detach().double().numpy(), expected_state, dtype)
-    assert_close(x.grad.double().numpy(), gradients["x"], dtype, "x")
-    assert_close(h0.grad.double().numpy(), gradients["h0"], dtype, "h0")
+
+    def close(found, wanted, name):
+        assert_close(found.detach().double().cpu().numpy(), wanted, dtype, name)
+
+    close(outputs, expected, "outputs")
+    close(state, expected_state, "final state")
+    close(x.grad, gradients["x"], "x")
+    close(h0.grad, gradients["h0"], "h0")
     for variable in layer.trainable_variables:
         name = variable.path.rpartition("/")[2]
-        gradient = variable.value.grad.double().numpy()
-        assert_close(gradient, gradients[name], dtype, name)
+        close(variable.value.grad, gradients[name], name)
 
 
 def test_the_hyperbolic_tangent():
@@ -109,11 +143,13 @@ def test_the_hyperbolic_tangent():
 
     sizes = np.logspace(-30, 3, 509)
     a = np.concatenate([-sizes, sizes, [0.0, np.inf, -np.inf, 0.25, -0.25, np.nan]])
-    found = torch.tensor(a, dtype=torch.float32)
-    expected = np.tanh(found.double().numpy())
+    found = torch.tensor(a, dtype=torch.float32, device=DEVICE)
+    expected = np.tanh(found.double().cpu().numpy())
     with np.errstate(all="ignore"):  # the interpreter's own arithmetic
         every[(1,)](found, found.shape[0])
-    np.testing.assert_allclose(found.double().numpy(), expected, rtol=4e-7, atol=0)
+    np.testing.assert_allclose(
+        found.double().cpu().numpy(), expected, rtol=4e-7, atol=0
+    )
 
 
 def test_it_keeps_no_gates_where_no_gradient_is_asked_for(monkeypatch):
@@ -147,11 +183,18 @@ def test_tensor_cores_take_float32_where_the_user_lets_them(
     monkeypatch.setattr(
         function, "_constants", lambda *a: seen.append(constants(*a)) or seen[-1]
     )
-    check(Case("keep_before"), "float32", **TRITON)
+    with (
+        contextlib.nullcontext()
+        if not (GPU and allowed)
+        else pytest.raises(
+            AssertionError,
+            match="differs",  # a tolerance of float32 sees TF32
+        )
+    ):
+        check(Case("keep_before"), "float32", **TRITON)
     assert len(seen) == 2  # forward and backward
     for values in seen:
-        assert values["PRECISION"] == ("tf32" if allowed else "ieee")
-        assert values["ROWS"] >= (16 if allowed else 1)
+        assert values["PRECISION"] == ("tf32" if allowed else "tf32x3")
 
 
 # Choice.
@@ -162,21 +205,37 @@ def _on_a_gpu(monkeypatch, **changes):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     monkeypatch.setattr(torch_triton, "_capability", lambda: (9, 0))
     monkeypatch.setattr(torch_triton, "_compiler", lambda: True)
+    monkeypatch.setattr(torch_triton, "_processors", lambda: 132)
     monkeypatch.setattr(surroundings, "torch_device", lambda: "cuda:0")
-    call = call_of(Case("keep_before"), **changes)
-    return dataclasses.replace(call, device="gpu")
+    return dataclasses.replace(call_of(Case("keep_before")), device="gpu", **changes)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_what_auto_takes_on_a_gpu(convention, monkeypatch):
-    """cuDNN where it can; the before forms, which it lacks, run here."""
-    call = _on_a_gpu(monkeypatch, **CONVENTIONS[convention])
-    after = CONVENTIONS[convention]["reset_after"]
+@pytest.mark.parametrize(
+    ("changes", "left_to_cudnn"),
+    [
+        ({"units": 256}, False),
+        ({"units": 128}, True),
+        ({"units": 128, "training": True}, False),
+        ({"units": 128, "dtype": "bfloat16"}, False),
+        ({"units": 1024, "training": True}, True),
+        ({"units": 1024, "use_cudnn": False}, False),
+    ],
+    ids=str,
+)
+def test_what_auto_takes_on_a_gpu(convention, changes, left_to_cudnn, monkeypatch):
+    """cuDNN where it is faster and can: not with the reset before the product."""
+    call = _on_a_gpu(monkeypatch, **CONVENTIONS[convention], **changes)
+    cudnn = left_to_cudnn and CONVENTIONS[convention]["reset_after"]
     explained = kernels.explain(call)
-    assert explained.kernel == ("torch_native" if after else "torch_triton")
+    assert explained.kernel == ("torch_native" if cudnn else "torch_triton")
     assert set(explained.refusals) == set(kernels.names()) - {explained.kernel}
+    if cudnn:
+        assert "cuDNN is faster" in explained.refusals["torch_triton"]
+        assert kernels.explain(call, "torch_triton").kernel == "torch_triton"
 
 
+@pytest.mark.skipif(GPU, reason="on a GPU nothing is interpreted")
 def test_the_interpreter_runs_by_name_only():
     x = np.ones((2, 4, 3), "float32")
     for kernel, ran in (("auto", False), ("torch_triton", True)):
@@ -202,13 +261,12 @@ def test_the_interpreter_runs_by_name_only():
             "'sigmoid' only, not 'tanh'",
         ),
         ({"recurrent_dropout": True}, "recurrent dropout"),
-        ({"units": 513}, "512 units at most, not 513"),
-        ({"units": 1025, "dtype": "bfloat16"}, "1024 units at most, not 1025"),
+        ({"units": 1025}, "1024 units at most on this GPU, not 1025"),
         ({"unroll": True}, "unroll=True"),
         ({"exporting": True}, "export"),
         ({"compiled": True}, "torch.compile"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_why_it_refuses(changes, reason, monkeypatch):
     call = _on_a_gpu(monkeypatch)
@@ -229,6 +287,13 @@ def test_what_a_machine_may_lack(name, value, reason, monkeypatch):
     call = _on_a_gpu(monkeypatch)
     monkeypatch.setattr(torch_triton, name, lambda: value)
     assert reason in torch_triton.refusal(call)
+
+
+def test_a_small_gpu_takes_fewer_units(monkeypatch):
+    """All programs of some rows must be on it at the same time."""
+    call = _on_a_gpu(monkeypatch, units=500)
+    monkeypatch.setattr(torch_triton, "_processors", lambda: 30)
+    assert "480 units at most on this GPU" in torch_triton.refusal(call)
 
 
 def test_it_refuses_tensors_that_are_not_on_the_gpu(monkeypatch):
@@ -257,10 +322,9 @@ def test_a_model_is_built_and_trained_with_it():
 
 
 def test_the_programs_compile(tmp_path):
-    """To machine code, with the barriers where they are needed.
+    """To machine code that fits, and the programs meet as often as they must.
 
-    A barrier a step parts what reads the state from what writes it; the reset before
-    the product needs one more, and so does the way back.
+    Once a step, for the state; the reset before the product needs one meeting more.
     """
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     done = subprocess.run(
@@ -272,12 +336,37 @@ def test_the_programs_compile(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
-    assert len(rows) == 8
+    assert len(rows) == 24
     for row in rows:
-        needed = 2 - row["reset_after"] + (row["program"] == "backward")
-        assert row["barriers"] == needed, row
-        assert 0 < row["shared"] <= 99 * 1024, row  # what every GPU from 8.0 on has
+        meetings = 2 - row["reset_after"]
+        # One tells the others, one waits; where there are no others, a barrier.
+        meets = row["sizes"] != "alone"
+        assert row["atomics"] == (2 * meetings if meets else 0), row
+        assert row["barriers"] == (2 * meetings if meets else meetings), row
+        assert 0 < row["shared"] <= row["most_shared"], row
         assert row["bytes"] > 0, row
+
+
+@pytest.mark.parametrize(
+    ("batch", "units", "item", "resident", "columns", "split"),
+    [
+        (5000, 64, 4, True, 64, 1),  # one program a block of rows
+        (5000, 128, 2, True, 128, 1),
+        (64, 256, 4, True, 8, 4),
+        (64, 512, 2, True, 16, 4),
+        (128, 256, 4, True, 8, 4),  # two launches
+        (144, 256, 4, False, 16, 1),  # three would be slower
+        (16, 1024, 4, False, 16, 1),  # does not fit
+        (16, 1024, 2, True, 16, 4),
+        (128, 1024, 2, False, 16, 1),
+    ],
+)
+def test_sizes_of_programs(batch, units, item, resident, columns, split):
+    gpu = function.Gpu(132, 232448)
+    sizes = function._sizes(batch, units, item, gpu)
+    assert sizes["RESIDENT"] is resident
+    assert (sizes["COLUMNS"], sizes["SPLIT"]) == (columns, split)
+    assert function._blocks(units, columns) <= gpu.processors
 
 
 # Deliberate faults, each seen by the comparison with the oracle.
@@ -296,25 +385,22 @@ def _no_activation(a):
 
 
 @triton.jit
-def _no_product(total, left, right, row, alive, column, UNITS, WIDTH, DEPTH, PRECISION):
-    return total
+def _no_columns(matrix, column, start, UNITS, WIDTH, SPLIT, DEPTH):
+    k = tl.arange(0, DEPTH)[None, :, None]
+    inside = (k < 0) & (column < 0)[None, None, :]
+    return tl.load(matrix + k + column[None, None, :], mask=inside, other=0.0)
 
 
 @triton.jit
-def _rows_in_columns(
-    total, left, right, row, alive, column, UNITS, WIDTH, DEPTH, PRECISION
-):
-    """The product with the block's transpose, as if U were Uᵀ."""
-    k = tl.arange(0, 16)
-    inside = alive & (k < UNITS)[None, :]
-    a = programs.load(left + row[:, None] * UNITS + k[None, :], inside)
-    at = right + column[None, :] * WIDTH + k[:, None]
-    b = programs.load(at, (k < UNITS)[:, None] & (column < UNITS)[None, :])
-    return tl.dot(a, b, total)
+def _rows_in_columns(matrix, column, start, UNITS, WIDTH, SPLIT, DEPTH):
+    """The block's transpose, as if U were Uᵀ."""
+    k = tl.arange(0, DEPTH)[None, :, None]
+    inside = (k < UNITS) & (column < UNITS)[None, None, :]
+    return tl.load(matrix + column[None, None, :] * WIDTH + k, mask=inside, other=0.0)
 
 
-def _without_mask(recurrence, operands, constants=function._constants):
-    return constants(recurrence, operands) | {"MASKED": False}
+def _without_mask(*arguments, constants=function._constants):
+    return constants(*arguments) | {"MASKED": False}
 
 
 def _backward_with(change, backward=function.walk_back):
@@ -324,8 +410,8 @@ def _backward_with(change, backward=function.walk_back):
 FAULTS = {
     "the update convention flipped": (programs, "mix", _other_gate),
     "no activation": (programs, "tanh", _no_activation),
-    "no recurrent product": (programs, "add_product", _no_product),
-    "U transposed": (programs, "add_product", _rows_in_columns),
+    "no recurrent product": (programs, "columns_of", _no_columns),
+    "U transposed": (programs, "columns_of", _rows_in_columns),
     "the mask forgotten": (function, "_constants", _without_mask),
     "the gradients of z and r swapped": (
         function,
@@ -337,7 +423,7 @@ FAULTS = {
         "walk_back",
         _backward_with(lambda d, terms: (d * 0, terms)),
     ),
-    "the last rows left out": (function, "_grid", lambda h0: (1,)),
+    "the last rows left out": (function, "_blocks", lambda size, block: 1),
 }
 
 

@@ -12,8 +12,12 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from benchmarks.contenders import keras_layers
-from benchmarks.contenders.contender import Built, Results
+from benchmarks.contenders.contender import (
+    Built,
+    Results,
+    explained,
+    gradients_by_name,
+)
 from benchmarks.numbers import CHECKED_ROWS, Numbers
 from benchmarks.rows import Group
 
@@ -28,16 +32,16 @@ def build(layer: Any, group: Group, numbers: Numbers) -> Built:
 
     @jax.jit
     def forward(weights: Any, x: Any, mask: Any) -> Any:
-        kernels.append(keras_layers.explained(layer, group))
+        kernels.append(explained(layer, group))
         return layer.stateless_call(weights, others, x, mask=mask)[0]
 
     @jax.jit
     def advance(weights: Any, x: Any, state: Any) -> Any:
-        kernels.append(keras_layers.explained(layer, group))
+        kernels.append(explained(layer, group))
         return layer.stateless_call(weights, others, x, initial_state=state)[0]
 
     def loss(x: Any, weights: Any, mask: Any, cotangent: Any) -> Any:
-        kernels.append(keras_layers.explained(layer, group))
+        kernels.append(explained(layer, group))
         outputs, _ = layer.stateless_call(weights, others, x, mask=mask, training=True)
         return jnp.sum(outputs * cotangent)
 
@@ -49,7 +53,7 @@ def build(layer: Any, group: Group, numbers: Numbers) -> Built:
 
         def results() -> Results:
             d_x, d_weights = step(x, weights, mask, check_cotangent)
-            named = keras_layers.gradients_by_name(layer, d_x, d_weights)
+            named = gradients_by_name(layer, d_x, d_weights)
             named["x"] = named["x"][:CHECKED_ROWS]
             return {name: np.asarray(value) for name, value in named.items()}
 

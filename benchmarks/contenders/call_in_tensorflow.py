@@ -10,8 +10,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from benchmarks.contenders import keras_layers
-from benchmarks.contenders.contender import Built, Results
+from benchmarks.contenders.contender import (
+    Built,
+    Results,
+    explained,
+    gradients_by_name,
+)
 from benchmarks.numbers import CHECKED_ROWS, Numbers
 from benchmarks.rows import Group
 
@@ -27,12 +31,12 @@ def build(layer: Any, group: Group, numbers: Numbers, jit: bool | None = None) -
 
     @tf.function(jit_compile=jit, autograph=False)
     def forward(x: Any, mask: Any) -> Any:
-        kernels.append(keras_layers.explained(layer, group))
+        kernels.append(explained(layer, group))
         return layer(x, mask=mask, training=False)
 
     @tf.function(jit_compile=jit, autograph=False)
     def step(x: Any, mask: Any, cotangent: Any) -> Any:
-        kernels.append(keras_layers.explained(layer, group))
+        kernels.append(explained(layer, group))
         with tf.GradientTape() as tape:
             tape.watch(x)
             outputs = layer(x, mask=mask, training=True)
@@ -50,7 +54,7 @@ def build(layer: Any, group: Group, numbers: Numbers, jit: bool | None = None) -
 
         def results() -> Results:
             d_x, *d_weights = step(x, mask, check_cotangent)
-            named = keras_layers.gradients_by_name(layer, d_x, d_weights)
+            named = gradients_by_name(layer, d_x, d_weights)
             named["x"] = named["x"][:CHECKED_ROWS]
             return {name: value.numpy() for name, value in named.items()}
 

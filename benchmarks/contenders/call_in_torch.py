@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.contenders import keras_layers
-from benchmarks.contenders.contender import Built, Results
+from benchmarks.contenders.contender import (
+    Built,
+    Results,
+    explained,
+    gradients_by_name,
+)
 from benchmarks.numbers import CHECKED_ROWS, Numbers
 from benchmarks.rows import Group
 
@@ -30,7 +34,7 @@ def build(layer: Any, group: Group, numbers: Numbers) -> Built:
 
         def results() -> Results:
             d_x, *d_weights = step(check_cotangent)
-            named = keras_layers.gradients_by_name(layer, d_x, d_weights)
+            named = gradients_by_name(layer, d_x, d_weights)
             named["x"] = named["x"][:CHECKED_ROWS]
             return {name: value.numpy() for name, value in named.items()}
 
@@ -48,4 +52,4 @@ def build(layer: Any, group: Group, numbers: Numbers) -> Built:
             layer.reset_state()
             return {"outputs": np.concatenate([run(), run()], axis=1)}
 
-    return Built(run, results, keras_layers.explained(layer, group), "eager")
+    return Built(run, results, explained(layer, group), "eager")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -59,3 +59,17 @@ class Contender(Protocol):
 
     def build(self, group: Group, convention: str, numbers: Numbers) -> Built:
         """Makes it ready for one row."""
+
+
+def gradients_by_name(layer: Any, x: Any, weights: Any) -> dict[str, Any]:
+    """The gradients of x and of `layer.trainable_variables`, named."""
+    names = [variable.name for variable in layer.trainable_variables]
+    return {"x": x} | dict(zip(names, weights, strict=True))
+
+
+def explained(layer: Any, group: Group) -> str:
+    """The kernel that runs, where the layer can tell."""
+    if not hasattr(layer, "explain"):
+        return ""
+    training = group.mode == "training"
+    return str(layer.explain(group.shape[:3], group.masked, training).kernel)

@@ -36,7 +36,7 @@ class FlaxGRU:
 
         cell = linen.GRUCell(features=group.shape.units)
         layer = linen.RNN(cell)
-        weights = _to_flax(numbers)
+        weights = _to_flax(numbers.kernel, numbers.recurrent_kernel, numbers.bias)
         x = jnp.asarray(numbers.x)
         lengths = jnp.asarray(numbers.lengths) if group.masked else None
 
@@ -95,10 +95,26 @@ def _generation(cell: Any, weights: Any, x: Any) -> Built:
     return Built(run, results)
 
 
-def _to_flax(numbers: Numbers) -> dict[str, Any]:
-    kernels = np.split(numbers.kernel, 3, axis=-1)
-    recurrent_kernels = np.split(numbers.recurrent_kernel, 3, axis=-1)
-    (b_z, b_r, b_n), (c_z, c_r, c_n) = (np.split(row, 3) for row in numbers.bias)
+def from_keras(
+    units: int, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray
+) -> tuple[Any, dict[str, Any]]:
+    """The function of (weights, x), and the weights, in keep-after."""
+    from flax import linen
+
+    layer = linen.RNN(linen.GRUCell(features=units))
+
+    def forward(weights: Any, x: Any) -> Any:
+        return layer.apply({"params": {"cell": weights}}, x)
+
+    return forward, _to_flax(kernel, recurrent_kernel, bias)
+
+
+def _to_flax(
+    kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray
+) -> dict[str, Any]:
+    kernels = np.split(kernel, 3, axis=-1)
+    recurrent_kernels = np.split(recurrent_kernel, 3, axis=-1)
+    (b_z, b_r, b_n), (c_z, c_r, c_n) = (np.split(row, 3) for row in bias)
     biases = {"iz": b_z + c_z, "ir": b_r + c_r, "in": b_n, "hn": c_n}
     weights = dict(zip(("iz", "ir", "in"), kernels, strict=True))
     weights |= dict(zip(("hz", "hr", "hn"), recurrent_kernels, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import keras
@@ -22,7 +23,16 @@ class _KerasLayer:
         jit: compiled by XLA although Keras would not; on TensorFlow.
     """
 
+    name: str
     padding = "repeat"
+
+    def arguments(self, convention: str) -> dict[str, Any]:
+        """What the class takes for a convention."""
+        raise NotImplementedError
+
+    def layer(self, units: int, **arguments: Any) -> Any:
+        """A layer of the class."""
+        raise NotImplementedError
 
     def __init__(self, jit: bool = False) -> None:
         self.backend = keras.backend.backend()
@@ -47,9 +57,9 @@ class _KerasLayer:
         layer.cell.kernel.assign(numbers.kernel)
         layer.cell.recurrent_kernel.assign(numbers.recurrent_kernel)
         layer.cell.bias.assign(numbers.bias_for(convention))
-        if self.jit:
-            return _runner(self.backend)(layer, group, numbers, jit=True)
-        return _runner(self.backend)(layer, group, numbers)
+        jit = {"jit": True} if self.jit else {}
+        built: Built = _runner(self.backend)(layer, group, numbers, **jit)
+        return built
 
 
 class Ours(_KerasLayer):
@@ -94,25 +104,5 @@ def _keep_after(conventions: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _runner(backend: str) -> Any:
-    """The module that calls a layer as Keras would on this backend."""
-    if backend == "tensorflow":
-        from benchmarks.contenders import call_in_tensorflow as runner
-    elif backend == "jax":
-        from benchmarks.contenders import call_in_jax as runner
-    else:
-        from benchmarks.contenders import call_in_torch as runner
-    return runner.build
-
-
-def gradients_by_name(layer: Any, x: Any, weights: Any) -> dict[str, Any]:
-    """The gradients of x and of `layer.trainable_variables`, named."""
-    names = [variable.name for variable in layer.trainable_variables]
-    return {"x": x} | dict(zip(names, weights, strict=True))
-
-
-def explained(layer: Any, group: Group) -> str:
-    """The kernel that runs, where the layer can tell."""
-    if not hasattr(layer, "explain"):
-        return ""
-    training = group.mode == "training"
-    return str(layer.explain(group.shape[:3], group.masked, training).kernel)
+    """What calls a layer as Keras would on this backend."""
+    return importlib.import_module(f"benchmarks.contenders.call_in_{backend}").build

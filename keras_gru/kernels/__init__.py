@@ -24,10 +24,8 @@ from keras_gru.kernels.contract import Kernel, SequenceCall
 KERNELS: tuple[Kernel, ...] = (
     native_cpu,
     tensorflow_cudnn,
+    torch_triton,  # before cuDNN, but for what `torch_triton.slower` leaves to it
     torch_native,
-    # Behind cuDNN, before a loop that launches some ten operations a step: a
-    # judgement, not a measurement, for no GPU was at hand.
-    torch_triton,
     tensorflow_scan,
     jax_scan,
     torch_scan,
@@ -144,6 +142,7 @@ def _refusal(kernel: Kernel, call: SequenceCall, requested: str) -> str | None:
         return "use_cudnn=True was asked for, and it is not cuDNN"
     if call.use_cudnn is False and is_cudnn(kernel, call):
         return "use_cudnn=False was asked for"
-    if kernel is torch_triton and requested == "auto" and torch_triton.interpreted():
-        return "Triton's interpreter is for tests: kernel='torch_triton' asks for it"
-    return kernel.refusal(call)
+    reason = kernel.refusal(call)
+    if reason is None and kernel is torch_triton and requested == "auto":
+        return torch_triton.slower(call)
+    return reason

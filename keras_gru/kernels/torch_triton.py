@@ -1,8 +1,8 @@
-"""torch on CUDA: the whole sequence in one Triton program a block of rows.
+"""torch on CUDA: the whole sequence in one launch of a Triton program.
 
-All four conventions, so that the reset before the product, which cuDNN lacks, need not
-run as a Python loop on a GPU. Input projection and weight gradients are one product
-each outside of the program, as with the scans; `keras_gru/triton` has the rest.
+All four conventions, at two to four times the speed of cuDNN on most sizes. Input
+projection and weight gradients are one product each outside of the program, as with
+the scans; `keras_gru/triton` has the rest.
 """
 
 from __future__ import annotations
@@ -18,16 +18,14 @@ from keras_gru import autodiff, surroundings
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.recurrence import Loops, Recurrence
+from keras_gru.triton import COLUMNS, interpreted
 
 DERIVATIVES = autodiff.ONCE
 
-MOST_UNITS = {"float32": 512, "bfloat16": 1024, "float16": 1024}
-"""dtype -> the most units it takes.
+DTYPES = ("float32", "bfloat16", "float16")
 
-One multiprocessor computes the whole product of a step, in float32 without tensor
-cores. Past this a loop that launches each product over the whole GPU should win; that
-is reckoned from launch times and peak rates, not measured.
-"""
+MOST_UNITS = 1024
+"""Measured up to here; past it cuDNN's products should win, where cuDNN can."""
 
 OLDEST = (8, 0)
 """The compute capability that Triton is written for, and upwards."""
@@ -43,8 +41,8 @@ def refusal(call: SequenceCall) -> str | None:
         return "Triton is not installed beside torch; on Linux: pip install triton"
     if (reason := _no_gpu(call)) is not None:
         return reason
-    if call.dtype not in MOST_UNITS:
-        return f"it computes in {', '.join(MOST_UNITS)}, not in {call.dtype}"
+    if call.dtype not in DTYPES:
+        return f"it computes in {', '.join(DTYPES)}, not in {call.dtype}"
     if interpreted() and call.dtype == "bfloat16":
         return "Triton's interpreter multiplies bfloat16 as if it were integers"
     for name, function, wanted in (
@@ -56,12 +54,29 @@ def refusal(call: SequenceCall) -> str | None:
             return f"it has {name}={wanted.__name__!r} only, not {given!r}"
     if call.recurrent_dropout:
         return "it has no recurrent dropout, which needs a product a gate"
-    if call.units > (most := MOST_UNITS[call.dtype]):
-        return f"in {call.dtype} it takes {most} units at most, not {call.units}"
+    if call.units > (most := min(MOST_UNITS, COLUMNS * _processors())):
+        return f"it takes {most} units at most on this GPU, not {call.units}"
     if call.unroll:
         return "unroll=True asks for a loop that is written out"
     if call.exporting:
         return "an export must not depend on it"
+    return None
+
+
+def slower(call: SequenceCall) -> str | None:
+    """Why `auto` leaves a call that it could run to a kernel behind it, or None.
+
+    From benchmarks/results: cuDNN has a program of its own for few units in float32,
+    forward only, and its products win past 512 units.
+    """
+    if interpreted():
+        return "Triton's interpreter is for tests: kernel='torch_triton' asks for it"
+    if not call.reset_after or call.use_cudnn is False:
+        return None
+    if call.units > 512:
+        return "cuDNN is faster with more than 512 units"
+    if call.dtype == "float32" and call.units <= 128 and not call.training:
+        return "cuDNN is faster in float32 inference with up to 128 units"
     return None
 
 
@@ -71,11 +86,6 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
 
     loops = Loops(Recurrence.of(call), function.walk, function.walk_back)
     return recurrence.run_loops(loops, call, tensors)
-
-
-def interpreted() -> bool:
-    """Whether Triton interprets its programs, on any device: slow, for tests."""
-    return os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "yes", "on")
 
 
 def _no_gpu(call: SequenceCall) -> str | None:
@@ -102,6 +112,15 @@ def _no_gpu(call: SequenceCall) -> str | None:
 @functools.cache
 def _installed() -> bool:
     return importlib.util.find_spec("triton") is not None
+
+
+@functools.cache
+def _processors() -> int:
+    import torch
+
+    if interpreted():
+        return MOST_UNITS
+    return torch.cuda.get_device_properties().multi_processor_count
 
 
 @functools.cache

@@ -1,11 +1,11 @@
-"""The recurrence in Triton: all steps of some rows of the batch in one program.
+"""The recurrence in Triton: all steps in one launch, the units spread over the GPU.
 
-A program owns `ROWS` rows of the batch and walks over time; no row needs another, so
-that programs never wait for each other. The state does not fit into registers:
-within a step the units are taken by blocks, and what a later block or step reads of
-an earlier one goes through global memory, where the caches hold it. A barrier parts
-writing from reading; with the reset before the product there is one more, because
-r ⊙ h must be whole before U_n sees any of it. U is read anew in every step, from L2.
+A program owns `ROWS` rows of the batch and `COLUMNS` units and walks over time. It
+reads its columns of U once and keeps them in registers. A step needs the whole state
+of its rows, which the programs of the same rows have written: they meet once a step
+(`meet`), and with the reset before the product once more, because r ⊙ h must be whole
+before U_n sees any of it. Rows do not need each other. All programs of a launch must
+be on the GPU at the same time, or they would wait for ever: a cooperative launch.
 
 This states the formula of `equations.py` and `gradients.py` a second time, over
 inputs that are projected already; the tests tie both to the same oracle. Arrays are
@@ -45,36 +45,86 @@ def load(pointer: tl.tensor, inside: tl.tensor) -> tl.tensor:
 
 
 @triton.jit
-def add_product(
-    total: tl.tensor,
-    left: tl.tensor,  # (batch, UNITS)
-    right: tl.tensor,  # (UNITS, WIDTH), moved on to the first column wanted
-    row: tl.tensor,
-    alive: tl.tensor,
+def arrive(arrived: tl.tensor, EVERYONE: tl.constexpr) -> None:
+    """Says that what this program has written is there for those of the same rows."""
+    tl.debug_barrier()
+    if EVERYONE > 1:
+        tl.atomic_add(arrived, 1, sem="release")
+
+
+@triton.jit
+def wait(arrived: tl.tensor, EVERYONE: tl.constexpr, meetings: int) -> None:
+    """Waits until all `EVERYONE` have arrived at all `meetings` so far."""
+    if EVERYONE > 1:
+        while tl.atomic_add(arrived, 0, sem="acquire") < EVERYONE * meetings:
+            pass
+        tl.debug_barrier()
+
+
+@triton.jit
+def columns_of(
+    matrix: tl.tensor,  # (UNITS, WIDTH), moved on to the first column wanted
     column: tl.tensor,
+    start: int,
     UNITS: tl.constexpr,
     WIDTH: tl.constexpr,
+    SPLIT: tl.constexpr,
+    DEPTH: tl.constexpr,
+) -> tl.tensor:
+    """matrix[start:, column] as (SPLIT, DEPTH, COLUMNS), 0 outside."""
+    part = tl.arange(0, SPLIT)[:, None, None]
+    k = start + part * DEPTH + tl.arange(0, DEPTH)[None, :, None]
+    inside = (k < UNITS) & (column < UNITS)[None, None, :]
+    return tl.load(matrix + k * WIDTH + column[None, None, :], mask=inside, other=0.0)
+
+
+@triton.jit
+def product(
+    left: tl.tensor,  # (batch, UNITS)
+    right: tl.tensor,  # (UNITS, WIDTH), moved on to the first column wanted
+    held: tl.tensor,  # its columns, where RESIDENT
+    row: tl.tensor,
+    column: tl.tensor,
+    batch: int,
+    UNITS: tl.constexpr,
+    WIDTH: tl.constexpr,
+    RESIDENT: tl.constexpr,
+    STAGES: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    SPLIT: tl.constexpr,
     DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
 ) -> tl.tensor:
-    """total + left[row, :] @ right[:, column]."""
-    for start in range(0, UNITS, DEPTH):
-        k = start + tl.arange(0, DEPTH)
-        a = tl.load(
-            left + row[:, None] * UNITS + k[None, :],
-            mask=alive & (k < UNITS)[None, :],
-            other=0.0,
-        )
-        b = tl.load(
-            right + k[:, None] * WIDTH + column[None, :],
-            mask=(k < UNITS)[:, None] & (column < UNITS)[None, :],
-            other=0.0,
-        )
+    """left[row, :] @ right[:, column]; each warp takes a part of the sums.
+
+    `left` is read from L2, past L1, which does not see what other multiprocessors
+    write.
+    """
+    part = tl.arange(0, SPLIT)[:, None, None]
+    if SPLIT > 1:
+        total = tl.zeros((SPLIT, ROWS, COLUMNS), tl.float32)
+    else:
+        total = tl.zeros((ROWS, COLUMNS), tl.float32)
+    for start in tl.range(0, UNITS, SPLIT * DEPTH, num_stages=STAGES):
+        k = start + part * DEPTH + tl.arange(0, DEPTH)[None, None, :]
+        inside = (k < UNITS) & (row < batch)[None, :, None]
+        at = left + row[None, :, None] * UNITS + k
+        a = tl.load(at, mask=inside, other=0.0, cache_modifier=".cg")
+        if RESIDENT:
+            b = held
+        else:
+            b = columns_of(right, column, start, UNITS, WIDTH, SPLIT, DEPTH)
+        if SPLIT == 1:
+            a = tl.reshape(a, (ROWS, DEPTH))
+            b = tl.reshape(b, (DEPTH, COLUMNS))
         total = tl.dot(a, b, total, input_precision=PRECISION)
+    if SPLIT > 1:
+        total = tl.sum(total, axis=0)
     return total
 
 
-@triton.jit(do_not_specialize=["timesteps", "batch"])
+@triton.jit(do_not_specialize=["timesteps", "batch", "first"])
 def forward(
     x: tl.tensor,  # projected inputs (time, batch, 3 * UNITS)
     h0: tl.tensor,  # (batch, UNITS)
@@ -82,13 +132,15 @@ def forward(
     bias: tl.tensor,  # c (3 * UNITS,), read where BIASED
     mask: tl.tensor,  # (time, batch) int8, read where MASKED
     states: tl.tensor,  # out: (time, batch, UNITS)
-    z: tl.tensor,  # out, as r and n: (time, batch, UNITS) where SAVED, else (batch, …)
+    z: tl.tensor,  # out, as r and n: (time, batch, UNITS), where SAVED
     r: tl.tensor,
     n: tl.tensor,
     recurrent_n: tl.tensor,  # out: U_n h + c_n likewise, with RESET_AFTER
     reset: tl.tensor,  # room for r ⊙ h, (batch, UNITS), without RESET_AFTER
+    arrived: tl.tensor,  # a zero for each block of rows
     timesteps: int,
     batch: int,
+    first: int,  # the first block of rows
     UNITS: tl.constexpr,
     RESET_AFTER: tl.constexpr,
     KEEP: tl.constexpr,
@@ -96,88 +148,104 @@ def forward(
     MASKED: tl.constexpr,
     SAVED: tl.constexpr,
     ROWS: tl.constexpr,
+    RESIDENT: tl.constexpr,
+    STAGES: tl.constexpr,
     COLUMNS: tl.constexpr,
+    SPLIT: tl.constexpr,
     DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
 ) -> None:
     """The states, and for the backward pass the gates."""
     WIDTH: tl.constexpr = 3 * UNITS
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    EVERYONE: tl.constexpr = -(-UNITS // COLUMNS)
+    block = first + tl.program_id(0)
+    arrived += block
+    row = block * ROWS + tl.arange(0, ROWS)
+    column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     alive = (row < batch)[:, None]
     used = alive
+    inside = alive & (column < UNITS)[None, :]
+    at = row[:, None] * UNITS + column[None, :]
+    x += row[:, None] * WIDTH + column[None, :]
+    # Held for all steps, where RESIDENT; otherwise the compiler drops these loads.
+    u_z = columns_of(kernel, column, 0, UNITS, WIDTH, SPLIT, DEPTH)
+    u_r = columns_of(kernel + UNITS, column, 0, UNITS, WIDTH, SPLIT, DEPTH)
+    u_n = columns_of(kernel + 2 * UNITS, column, 0, UNITS, WIDTH, SPLIT, DEPTH)
+    if BIASED:
+        c = bias + column[None, :]
+        c_z = load(c, (column < UNITS)[None, :])
+        c_r = load(c + UNITS, (column < UNITS)[None, :])
+        c_n = load(c + 2 * UNITS, (column < UNITS)[None, :])
+    h = load(h0 + at, inside)
     previous = h0
-    for _ in range(timesteps):
+    meetings = 0
+    for step in range(timesteps):
         if MASKED:
             used = tl.load(mask + row, mask=row < batch, other=0)[:, None] != 0
-        for start in range(0, UNITS, COLUMNS):
-            column = start + tl.arange(0, COLUMNS)
-            inside = alive & (column < UNITS)[None, :]
-            at = row[:, None] * UNITS + column[None, :]
-            at_x = x + row[:, None] * WIDTH + column[None, :]
-            zero = tl.zeros((ROWS, COLUMNS), tl.float32)
-            a_z = add_product(
-                zero, previous, kernel,
-                row, alive, column, UNITS, WIDTH, DEPTH, PRECISION,
+        x_z = load(x, inside)  # asked for early, for they do not wait for others
+        x_r = load(x + UNITS, inside)
+        x_n = load(x + 2 * UNITS, inside)
+        if step > 0:
+            wait(arrived, EVERYONE, meetings)
+        a_z = x_z + product(
+            previous, kernel, u_z,
+            row, column, batch, UNITS, WIDTH, RESIDENT,
+            STAGES, ROWS, COLUMNS, SPLIT, DEPTH, PRECISION,
             )  # fmt: skip
-            a_r = add_product(
-                zero, previous, kernel + UNITS,
-                row, alive, column, UNITS, WIDTH, DEPTH, PRECISION,
+        a_r = x_r + product(
+            previous, kernel + UNITS, u_r,
+            row, column, batch, UNITS, WIDTH, RESIDENT,
+            STAGES, ROWS, COLUMNS, SPLIT, DEPTH, PRECISION,
             )  # fmt: skip
+        if BIASED:
+            a_z += c_z
+            a_r += c_r
+        gate_z = tl.sigmoid(a_z)
+        gate_r = tl.sigmoid(a_r)
+        if RESET_AFTER:
+            a_n = product(
+                previous, kernel + 2 * UNITS, u_n,
+                row, column, batch, UNITS, WIDTH, RESIDENT,
+                STAGES, ROWS, COLUMNS, SPLIT, DEPTH, PRECISION,
+                )  # fmt: skip
             if BIASED:
-                c = bias + column[None, :]
-                a_z += load(c, (column < UNITS)[None, :])
-                a_r += load(c + UNITS, (column < UNITS)[None, :])
-            gate_z = tl.sigmoid(a_z + load(at_x, inside))
-            gate_r = tl.sigmoid(a_r + load(at_x + UNITS, inside))
-            h = load(previous + at, inside)
+                a_n += c_n
+            candidate = tanh(x_n + gate_r * a_n)
+        else:
+            tl.store(reset + at, gate_r * h, mask=inside)
+            arrive(arrived, EVERYONE)
+            meetings += 1
+            wait(arrived, EVERYONE, meetings)
+            a_n = x_n + product(
+                reset, kernel + 2 * UNITS, u_n,
+                row, column, batch, UNITS, WIDTH, RESIDENT,
+                STAGES, ROWS, COLUMNS, SPLIT, DEPTH, PRECISION,
+                )  # fmt: skip
+            candidate = tanh(a_n)
+        new = tl.where(used, mix(gate_z, h, candidate, KEEP), h)
+        h = new.to(states.dtype.element_ty).to(tl.float32)
+        tl.store(states + at, h, mask=inside)
+        arrive(arrived, EVERYONE)
+        meetings += 1
+        if SAVED:
+            if RESET_AFTER:
+                tl.store(recurrent_n + at, a_n, mask=inside)
             tl.store(z + at, gate_z, mask=inside)
             tl.store(r + at, gate_r, mask=inside)
-            if RESET_AFTER:
-                a_n = add_product(
-                    zero, previous, kernel + 2 * UNITS,
-                    row, alive, column, UNITS, WIDTH, DEPTH, PRECISION,
-                )  # fmt: skip
-                if BIASED:
-                    a_n += load(c + 2 * UNITS, (column < UNITS)[None, :])
-                tl.store(recurrent_n + at, a_n, mask=inside)
-                candidate = tanh(load(at_x + 2 * UNITS, inside) + gate_r * a_n)
-                tl.store(n + at, candidate, mask=inside)
-                new = tl.where(used, mix(gate_z, h, candidate, KEEP), h)
-                tl.store(states + at, new, mask=inside)
-            else:
-                tl.store(reset + at, gate_r * h, mask=inside)
-        tl.debug_barrier()
-        if not RESET_AFTER:
-            for start in range(0, UNITS, COLUMNS):
-                column = start + tl.arange(0, COLUMNS)
-                inside = alive & (column < UNITS)[None, :]
-                at = row[:, None] * UNITS + column[None, :]
-                at_x = x + row[:, None] * WIDTH + column[None, :]
-                a_n = add_product(
-                    load(at_x + 2 * UNITS, inside), reset, kernel + 2 * UNITS,
-                    row, alive, column, UNITS, WIDTH, DEPTH, PRECISION,
-                )  # fmt: skip
-                candidate = tanh(a_n)
-                tl.store(n + at, candidate, mask=inside)
-                h = load(previous + at, inside)
-                gate_z = load(z + at, inside)
-                new = tl.where(used, mix(gate_z, h, candidate, KEEP), h)
-                tl.store(states + at, new, mask=inside)
-            tl.debug_barrier()
-        previous = states
-        x += batch * WIDTH
-        states += batch * UNITS
-        if MASKED:
-            mask += batch
-        if SAVED:
+            tl.store(n + at, candidate, mask=inside)
             z += batch * UNITS
             r += batch * UNITS
             n += batch * UNITS
             if RESET_AFTER:
                 recurrent_n += batch * UNITS
+        previous = states
+        x += batch * WIDTH
+        states += batch * UNITS
+        if MASKED:
+            mask += batch
 
 
-@triton.jit(do_not_specialize=["timesteps", "batch"])
+@triton.jit(do_not_specialize=["timesteps", "batch", "first"])
 def backward(
     d_states: tl.tensor,  # (time, batch, UNITS), as all without a shape
     previous: tl.tensor,  # the state before each step
@@ -187,26 +255,42 @@ def backward(
     recurrent_n: tl.tensor,  # with RESET_AFTER
     mask: tl.tensor,  # (time, batch) int8, read where MASKED
     kernel: tl.tensor,  # Uᵀ (3 * UNITS, UNITS)
-    d: tl.tensor,  # in: zeros, out: the gradient of h0; (batch, UNITS) float32
+    d_h0: tl.tensor,  # out: (batch, UNITS) float32
     d_z: tl.tensor,  # out, as those below: before the activations
     d_r: tl.tensor,
     d_n: tl.tensor,
     d_recurrent_n: tl.tensor,  # with RESET_AFTER
+    arrived: tl.tensor,  # a zero for each block of rows
     timesteps: int,
     batch: int,
+    first: int,  # the first block of rows
     UNITS: tl.constexpr,
     RESET_AFTER: tl.constexpr,
     KEEP: tl.constexpr,
     MASKED: tl.constexpr,
     ROWS: tl.constexpr,
+    RESIDENT: tl.constexpr,
+    STAGES: tl.constexpr,
     COLUMNS: tl.constexpr,
+    SPLIT: tl.constexpr,
     DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
 ) -> None:
     """The gradients of h0 and of what enters the activations; see `gradients`."""
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    SQUARE: tl.constexpr = UNITS * UNITS
+    EVERYONE: tl.constexpr = -(-UNITS // COLUMNS)
+    block = first + tl.program_id(0)
+    arrived += block
+    row = block * ROWS + tl.arange(0, ROWS)
+    column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     alive = (row < batch)[:, None]
     used = alive
+    inside = alive & (column < UNITS)[None, :]
+    at = row[:, None] * UNITS + column[None, :]
+    # Held for all steps, where RESIDENT; otherwise the compiler drops these loads.
+    u_z = columns_of(kernel, column, 0, UNITS, UNITS, SPLIT, DEPTH)
+    u_r = columns_of(kernel + SQUARE, column, 0, UNITS, UNITS, SPLIT, DEPTH)
+    u_n = columns_of(kernel + 2 * SQUARE, column, 0, UNITS, UNITS, SPLIT, DEPTH)
     # A time-major array is longer than 32 bits can count.
     last = tl.cast(timesteps - 1, tl.int64) * batch
     d_states += last * UNITS
@@ -222,81 +306,84 @@ def backward(
         d_recurrent_n += last * UNITS
     if MASKED:
         mask += last
-    for _ in range(timesteps):
+    d = tl.zeros((ROWS, COLUMNS), tl.float32)
+    meetings = 0
+    d_state = load(d_states + at, inside)
+    h = load(previous + at, inside)
+    gate_z = load(z + at, inside)
+    gate_r = load(r + at, inside)
+    candidate = load(n + at, inside)
+    if RESET_AFTER:
+        u_h = load(recurrent_n + at, inside)
+    for step in range(timesteps):
         if MASKED:
             used = tl.load(mask + row, mask=row < batch, other=0)[:, None] != 0
-        for start in range(0, UNITS, COLUMNS):
-            column = start + tl.arange(0, COLUMNS)
-            inside = alive & (column < UNITS)[None, :]
-            at = row[:, None] * UNITS + column[None, :]
-            d_h = load(d + at, inside) + load(d_states + at, inside)
-            h = load(previous + at, inside)
-            gate_z = load(z + at, inside)
-            candidate = load(n + at, inside)
-            if KEEP:
-                term_z, term_n, rest = d_h * (h - candidate), 1 - gate_z, gate_z
-            else:
-                term_z, term_n, rest = d_h * (candidate - h), gate_z, 1 - gate_z
-            term_z = term_z * gate_z * (1 - gate_z)
-            term_n = d_h * term_n * (1 - candidate * candidate)
-            tl.store(d + at, tl.where(used, d_h * rest, d_h), mask=inside)
-            tl.store(d_z + at, tl.where(used, term_z, 0.0), mask=inside)
-            tl.store(d_n + at, tl.where(used, term_n, 0.0), mask=inside)
-            if RESET_AFTER:
-                gate_r = load(r + at, inside)
-                term_r = load(recurrent_n + at, inside) * gate_r * (1 - gate_r)
-                term_r = tl.where(used, term_n * term_r, 0.0)
-                tl.store(d_r + at, term_r, mask=inside)
-                term_n = tl.where(used, term_n * gate_r, 0.0)
-                tl.store(d_recurrent_n + at, term_n, mask=inside)
-        tl.debug_barrier()
-        if not RESET_AFTER:
-            for start in range(0, UNITS, COLUMNS):
-                column = start + tl.arange(0, COLUMNS)
-                inside = alive & (column < UNITS)[None, :]
-                at = row[:, None] * UNITS + column[None, :]
-                d_reset = add_product(
-                    tl.zeros((ROWS, COLUMNS), tl.float32), d_n,
-                    kernel + 2 * UNITS * UNITS,
-                    row, alive, column, UNITS, UNITS, DEPTH, PRECISION,
-                )  # fmt: skip
-                gate_r = load(r + at, inside)
-                term_r = d_reset * load(previous + at, inside) * gate_r * (1 - gate_r)
-                tl.store(d_r + at, tl.where(used, term_r, 0.0), mask=inside)
-                rest = load(d + at, inside)
-                rest += tl.where(used, d_reset * gate_r, 0.0)
-                tl.store(d + at, rest, mask=inside)
-            tl.debug_barrier()
-        for start in range(0, UNITS, COLUMNS):
-            column = start + tl.arange(0, COLUMNS)
-            inside = alive & (column < UNITS)[None, :]
-            at = row[:, None] * UNITS + column[None, :]
-            d_h = add_product(
-                tl.zeros((ROWS, COLUMNS), tl.float32), d_z, kernel,
-                row, alive, column, UNITS, UNITS, DEPTH, PRECISION,
-            )  # fmt: skip
-            d_h = add_product(
-                d_h, d_r, kernel + UNITS * UNITS,
-                row, alive, column, UNITS, UNITS, DEPTH, PRECISION,
-            )  # fmt: skip
-            if RESET_AFTER:
-                d_h = add_product(
-                    d_h, d_recurrent_n, kernel + 2 * UNITS * UNITS,
-                    row, alive, column, UNITS, UNITS, DEPTH, PRECISION,
-                )  # fmt: skip
-            d_h = load(d + at, inside) + tl.where(used, d_h, 0.0)
-            tl.store(d + at, d_h, mask=inside)
-        tl.debug_barrier()
+        d += d_state
+        if KEEP:
+            term_z, term_n, rest = d * (h - candidate), 1 - gate_z, gate_z
+        else:
+            term_z, term_n, rest = d * (candidate - h), gate_z, 1 - gate_z
+        term_z = tl.where(used, term_z * gate_z * (1 - gate_z), 0.0)
+        term_n = tl.where(used, d * term_n * (1 - candidate * candidate), 0.0)
+        d = tl.where(used, d * rest, d)
+        slope = gate_r * (1 - gate_r)
+        tl.store(d_z + at, term_z, mask=inside)
+        tl.store(d_n + at, term_n, mask=inside)
+        if RESET_AFTER:
+            tl.store(d_r + at, term_n * u_h * slope, mask=inside)
+            tl.store(d_recurrent_n + at, term_n * gate_r, mask=inside)
+        arrive(arrived, EVERYONE)
+        meetings += 1
+        # The next step's, which do not wait for others.
         d_states -= batch * UNITS
         previous -= batch * UNITS
         z -= batch * UNITS
         r -= batch * UNITS
         n -= batch * UNITS
+        more = inside & (step + 1 < timesteps)
+        d_state = load(d_states + at, more)
+        gate_z = load(z + at, more)
+        candidate = load(n + at, more)
+        next_h = load(previous + at, more)
+        next_r = load(r + at, more)
+        if RESET_AFTER:
+            recurrent_n -= batch * UNITS
+            u_h = load(recurrent_n + at, more)
+        wait(arrived, EVERYONE, meetings)
+        d += product(
+            d_z, kernel, u_z,
+            row, column, batch, UNITS, UNITS, RESIDENT,
+            STAGES, ROWS, COLUMNS, SPLIT, DEPTH, PRECISION,
+        )  # fmt: skip
+        if RESET_AFTER:
+            d += product(
+                d_recurrent_n, kernel + 2 * SQUARE, u_n,
+                row, column, batch, UNITS, UNITS, RESIDENT,
+                STAGES, ROWS, COLUMNS, SPLIT, DEPTH, PRECISION,
+            )  # fmt: skip
+        else:
+            d_reset = product(
+                d_n, kernel + 2 * SQUARE, u_n,
+                row, column, batch, UNITS, UNITS, RESIDENT,
+                STAGES, ROWS, COLUMNS, SPLIT, DEPTH, PRECISION,
+            )  # fmt: skip
+            d += d_reset * gate_r
+            tl.store(d_r + at, d_reset * h * slope, mask=inside)
+            arrive(arrived, EVERYONE)
+            meetings += 1
+            wait(arrived, EVERYONE, meetings)
+        d += product(
+            d_r, kernel + SQUARE, u_r,
+            row, column, batch, UNITS, UNITS, RESIDENT,
+            STAGES, ROWS, COLUMNS, SPLIT, DEPTH, PRECISION,
+        )  # fmt: skip
+        h = next_h
+        gate_r = next_r
         d_z -= batch * UNITS
         d_r -= batch * UNITS
         d_n -= batch * UNITS
         if RESET_AFTER:
-            recurrent_n -= batch * UNITS
             d_recurrent_n -= batch * UNITS
         if MASKED:
             mask -= batch
+    tl.store(d_h0 + at, d, mask=inside)

@@ -239,7 +239,10 @@ def _(layers):
     import torch
 
     x = torch.tensor(X)
-    return torch.jit.trace(built(layers).eval(), x)(2 * x)
+    return [
+        torch.jit.trace(built(layers, unroll=unroll).eval(), x)(2 * x)
+        for unroll in (False, True)
+    ]
 
 
 @use("`torch.export`")
