@@ -399,6 +399,11 @@ class Run:
         except BaseException as error:
             told = one_line(f"{type(error).__name__}: {error}")
             row.update(status="failed", error=told)
+            # A mistake in the use, such as weights of another shape, leaves no folder.
+            mistake = isinstance(error, ZooError) and error.exit_code == 2
+            if self.stored is None and mistake and not self.folder.checkpoints.exists():
+                self.folder.discard()
             raise
         finally:
-            append_row(self.folder.rows, {**row, **result}, self.columns)
+            if self.folder.path.exists():
+                append_row(self.folder.rows, {**row, **result}, self.columns)

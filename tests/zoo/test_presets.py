@@ -20,6 +20,7 @@ from tests.zoo.conftest import Zoo
 from zoo import presets
 from zoo.backend import chosen
 from zoo.errors import ZooError
+from zoo.language_model.use import LanguageModel
 from zoo.presets.hub import fetch
 from zoo.presets.make import _without_out, make
 from zoo.training.weights import values_of
@@ -147,6 +148,45 @@ def test_the_presets_of_the_checkout_are_whole() -> None:
         assert (presets.FOLDER / name / presets.CARD).is_file(), name
     total = sum(presets.about(name).megabytes for name in presets.names())
     assert total < 30
+
+
+def test_a_model_written_from_python_is_a_preset(
+    trained: Path, folder: Path, zoo: Zoo
+) -> None:
+    model = LanguageModel.from_preset(trained)
+    model.save_to_preset(folder / "mine")
+    assert LanguageModel.from_preset("mine").predict("def ", length=9) == (
+        model.predict("def ", length=9)
+    )
+    assert zoo("predict", "language_model", "mine", "--length", 9).code == 0
+    with pytest.raises(ZooError, match="not empty"):
+        model.save_to_preset(folder / "mine")
+
+
+def test_fine_tuning_begins_with_the_weights_and_the_vocabulary(
+    folder: Path, text_file: Path, tmp_path: Path, zoo: Zoo
+) -> None:
+    own = tmp_path / "own.txt"
+    own.write_text(text_file.read_text()[:-1] + "!")
+    command = ("train", "language_model", "--from-preset", "made", "--text", own)
+    assert "'!' (U+0021)" in zoo(*command, "--out", tmp_path / "a").err
+    own.write_text("plus(a, b)\n" * 50)
+    line = zoo(*command, "--units", 11, "--out", tmp_path / "b").err
+    assert "the weights of made do not fit the configuration" in line
+    assert line.count("\n") == 1
+    assert not (tmp_path / "b").exists()
+    rate = ("--learning-rate", 1e-12, "--epochs", 1)
+    outcome = zoo(*command, *rate, "--out", tmp_path / "c")
+    assert outcome.code == 0, outcome.err
+    stored = json.loads((tmp_path / "c" / "settings.json").read_text())
+    assert stored["config"]["dropout"] == 0.3  # the preset's
+    assert stored["extras"] == json.loads((folder / "made/extras.json").read_text())
+    for found, begun in zip(
+        values_of(LanguageModel.from_preset(tmp_path / "c").model.weights),
+        values_of(LanguageModel.from_preset("made").model.weights),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, begun, atol=1e-6)
 
 
 # Damage and mistakes: one line each.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import h5py
@@ -125,7 +126,9 @@ def load(model: keras.Model, path: Path) -> None:
     try:
         with h5py.File(path) as file:
             expected = str(file.attrs[HASH_ATTRIBUTE])
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what does not fit is told below
+            model.load_weights(path)
     # h5py and Keras raise these for torn, foreign and ill-fitting files.
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise Damaged(f"{path} is damaged: {type(error).__name__}: {error}") from error
