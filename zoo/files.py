@@ -55,7 +55,9 @@ def naming(path: Path, draft: Path | None = None) -> Iterator[None]:
         full = error.errno in FULL and error.filename is None
         # h5py has the name in its text only.
         if full or (draft and str(draft) in f"{error.filename} {error.strerror}"):
-            raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error
+            raise OSError(
+                error.errno, os.strerror(error.errno or 0), str(path)
+            ) from error
         raise
 
 
