@@ -113,7 +113,7 @@ def beam_search(
         next_scores = np.full((rows, beam), -np.inf)
         next_parents = np.zeros((rows, beam), dtype=np.intp)
         tokens = np.full((rows, beam), PAD, dtype=np.int32)
-        for row in np.flatnonzero(active):
+        for row in (row for row in range(rows) if active[row]):
             place = 0
             for rank in range(ranked.shape[1]):
                 score, parent = float(ranked[row, rank]), int(parents[row, rank])
