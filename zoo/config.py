@@ -124,15 +124,17 @@ def hints(kind: type) -> dict[str, Any]:
 
 
 def meanings(kind: type) -> dict[str, str]:
-    """Field -> what it means, from the docstring's "Attributes"."""
-    text = inspect.getdoc(kind) or ""
-    section = re.search(r"^Attributes:\n((?:(?: {4}.*)?\n?)*)", text, re.MULTILINE)
+    """Field -> what it means: "Attributes" in the docstrings of it and its bases."""
     found: dict[str, str] = {}
-    for entry in re.split(r"^ {4}(?=\w)", section[1] if section else "", flags=re.M):
-        names, _, meaning = entry.partition(":")
-        for name in names.split(","):
-            if name.strip():
-                found[name.strip()] = " ".join(meaning.split())
+    for one in reversed(kind.__mro__):
+        text = inspect.cleandoc(one.__doc__ or "")
+        section = re.search(r"^Attributes:\n((?:(?: {4}.*)?\n?)*)", text, re.MULTILINE)
+        entries = re.split(r"^ {4}(?=\w)", section[1] if section else "", flags=re.M)
+        for entry in entries:
+            names, _, meaning = entry.partition(":")
+            for name in names.split(","):
+                if name.strip():
+                    found[name.strip()] = " ".join(meaning.split())
     return found
 
 

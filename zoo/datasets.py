@@ -1,12 +1,17 @@
-"""Find a public file: `KERAS_GRU_DATA`, then the cache, then its public address."""
+"""Find a public file: `KERAS_GRU_DATA`, then the cache, then its public address.
+
+And read files of text.
+"""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.client
 import os
 import shutil
 import urllib.request
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +73,40 @@ def locate(
         return path
     _download(file, path, check)
     return path
+
+
+def read_text(
+    path: Path, *, may_be_empty: bool = False, newline: str | None = None
+) -> str:
+    """Read a UTF-8 file, gzipped or not, a byte-order mark dropped.
+
+    Args:
+        path: the file.
+        may_be_empty: whether that is no error.
+        newline: the only line end, left as it is; None: every one, as a newline.
+
+    Raises:
+        ZooError: the file cannot be read, is not UTF-8, or is empty.
+    """
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path, "rt", encoding="utf-8-sig", newline=newline) as file:
+                text = file.read()
+        else:
+            with path.open(encoding="utf-8-sig", newline=newline) as file:
+                text = file.read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ZooError(f"{path} is damaged: {error}; get it again") from error
+    except OSError as error:
+        raise ZooError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ZooError(
+            f"{path} is not UTF-8: byte {error.start} is "
+            f"0x{error.object[error.start]:02x} ({error.reason}); convert it first"
+        ) from error
+    if not text and not may_be_empty:
+        raise ZooError(f"{path} is empty; expected a text to learn from")
+    return text
 
 
 def _download(file: PublicFile, path: Path, check: Callable[[Path], object]) -> None:

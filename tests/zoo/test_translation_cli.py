@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import keras_tuner
+import numpy as np
 import pytest
 
+from keras_gru.tuning.records import EPOCHS, SEED
+from keras_gru.tuning.trials import Trial
 from tests.zoo.conftest import Outcome, Zoo, table
-from tests.zoo.sweeping import figures_of_a_trial
 from tests.zoo.translation_helpers import TINY_TRANSLATION
-from zoo import loop as training
 from zoo.__main__ import main
+from zoo.backend import chosen
+from zoo.sweep_model import ProgramModel, settings_of
+from zoo.training import ExactResume
 from zoo.translation import numbers
 from zoo.translation.config import SIZES
+from zoo.translation.use import Translator
 
+ROOT = Path(__file__).parents[2]
 Say = Callable[..., Outcome]
 
 
@@ -65,21 +74,25 @@ def say(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> Say:
 @pytest.mark.once
 def test_a_trial_of_a_sweep(files: list[str], tmp_path: Path) -> None:
     config = replace(
-        TINY_TRANSLATION,
-        variant="chung2014",
-        recurrent_dropout=0.2,
-        vocabulary_size=310,
+        TINY_TRANSLATION, variant="chung2014", recurrent_dropout=0.2, vocabulary=310
     )
     source, target = files[1::2]
-    figures = figures_of_a_trial(
-        *("translation", config, tmp_path, "numbers"),
-        *(f"source_file={source}", f"target_file={target}"),
-    )
+    options = [f"source={source}", f"target={target}"]
+    settings = settings_of("translation", None, chosen(), options)
+    model = ProgramModel("translation", settings)
+    model.trial = Trial("0003", 7, tmp_path)
+    hp = keras_tuner.HyperParameters()
+    hp.values = {SEED: 7, EPOCHS: 1}
+    figures = model.fit(hp, config, epochs=1)
     assert set(figures) == {"bleu", "nats", "epochs"}
     stored = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert stored["settings"]["dataset"] is None
     assert stored["config"]["variant"] == "chung2014"
     assert 250 < stored["config"]["vocabulary_size"] <= 310
+    # Killed between the end of the run and its report, it is not trained again.
+    weights = (tmp_path / "run" / "best.weights.h5").stat().st_mtime_ns
+    assert model.fit(hp, config, epochs=1) == figures
+    assert (tmp_path / "run" / "best.weights.h5").stat().st_mtime_ns == weights
 
 
 def test_a_training_leaves_its_figures_and_samples(run: Path) -> None:
@@ -171,19 +184,88 @@ def test_standard_input_that_is_no_text(say: Say, run: Path, tmp_path: Path) -> 
 def test_a_very_long_line_is_cut_and_told(
     say: Say, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoo.translation.commands.LONGEST_LINE", 10)
+    monkeypatch.setattr("zoo.translation.use.LONGEST_LINE", 10)
     outcome = say("x" * 50, run, "--beam", 1)
     assert outcome.code == 0
     assert "note: line 1 has 50 characters; only the first 10" in outcome.err
 
 
-def test_from_python(run: Path, say: Say) -> None:
+def test_from_python(run: Path, say: Say, tmp_path: Path) -> None:
     from zoo.loaded import load
 
     translation = load(str(run))
     found = translation.predict(["twenty-one", "two"])
     assert found == say("twenty-one\ntwo\n", run).out.splitlines()
     assert translation.predict("two") == found[1:]
+    # As a preset: its weights are rounded, and it is the same again.
+    translation.save_to_preset(tmp_path / "preset")
+    again = Translator.from_preset(tmp_path / "preset")
+    assert again.predict("two", beam=1) == translation.predict("two", beam=1)
+
+
+def test_a_training_from_a_preset(
+    zoo: Zoo, files: list[str], run: Path, tmp_path: Path
+) -> None:
+    """It begins with the weights of the run, and keeps its subwords."""
+    outcome = zoo(
+        *("train", "translation", *files, "--from-preset", run, "--epochs", 1),
+        *("--learning-rate", 1e-9, "--averaging", 0, "--out", tmp_path / "tuned"),
+    )
+    assert outcome.code == 0, outcome.err
+    settings, before = (
+        json.loads((each / "settings.json").read_text())
+        for each in (tmp_path / "tuned", run)
+    )
+    assert settings["extras"] == before["extras"]
+    assert settings["config"]["decoder_units"] == 7
+    tuned, trained = (
+        Translator.from_preset(each).model.get_weights()
+        for each in (tmp_path / "tuned", run)
+    )
+    for one, other in zip(tuned, trained, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+FIELDS = ("final_weights_sha256", "best_weights_sha256", "validation_bleu", "steps")
+
+
+def _result(run: Path) -> dict[str, object]:
+    result = json.loads((run / "result.json").read_text())
+    return {name: result[name] for name in FIELDS}
+
+
+def _steps(run: Path) -> int:
+    """The step of the newest checkpoint."""
+    names = sorted(path.stem for path in (run / "checkpoints").glob("step-*.npz"))
+    return int(names[-1].removeprefix("step-")) if names else 0
+
+
+def test_a_killed_training_ends_with_the_same_weights(
+    zoo: Zoo, files: list[str], run: Path, tmp_path: Path
+) -> None:
+    """A real SIGKILL, somewhere behind the third batch, in another process."""
+    out = tmp_path / "killed"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tests.zoo.tiny_zoo", "train", "translation"),
+            *(*files, "--out", out, "--checkpoint-seconds", "0"),
+        ],
+        stdout=subprocess.DEVNULL,
+        cwd=ROOT,
+    )
+    deadline = time.monotonic() + 120
+    try:
+        while _steps(out) < 3:
+            assert process.poll() is None, "the training ended before it was killed"
+            assert time.monotonic() < deadline, "the training does not get on"
+            time.sleep(0.005)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (out / "result.json").exists(), "killed too late to test anything"
+    outcome = zoo("train", "translation", "--out", out, "--resume")
+    assert outcome.code == 0, outcome.err
+    assert _result(out) == _result(run)
 
 
 class _Stop(Exception):
@@ -195,25 +277,23 @@ def test_a_stopped_training_ends_with_the_same_weights(
     zoo: Zoo, files: list[str], run: Path, tmp_path: Path, stop: int
 ) -> None:
     out = tmp_path / "stopped"
-    save = training._save
+    save = ExactResume._save
 
-    def saved(task, folder, facts, progress):
-        save(task, folder, facts, progress)
-        if progress.step == stop:
+    def saved(self: ExactResume, epoch: int, batch: int) -> None:
+        save(self, epoch, batch)
+        if epoch * self.data.batches + batch == stop:
             raise _Stop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_save", saved)
+        patch.setattr(ExactResume, "_save", saved)
         with pytest.raises(_Stop):
             zoo(
                 *("train", "translation", *files, "--out", out),
                 *("--checkpoint-seconds", 0),
             )
     assert zoo("train", "translation", "--out", out, "--resume").code == 0
-    results = [json.loads((each / "result.json").read_text()) for each in (out, run)]
-    assert results[0]["steps"] > stop
-    for name in ("final_weights_sha256", "best_weights_sha256", "validation_bleu"):
-        assert results[0][name] == results[1][name]
+    assert _result(out) == _result(run)
+    assert int(str(_result(out)["steps"])) > stop
 
 
 @pytest.mark.once
@@ -256,7 +336,6 @@ def test_the_program_is_listed(zoo: Zoo) -> None:
 
 
 def test_the_search_space_is_a_config() -> None:
-    keras_tuner = pytest.importorskip("keras_tuner")
     from zoo.translation.search import NUISANCE, SCIENTIFIC, search_space
 
     hp = keras_tuner.HyperParameters()

@@ -12,8 +12,8 @@ import pytest
 
 from zoo.errors import ZooError
 from zoo.translation import data, numbers
-from zoo.translation.batches import Batches, padded
-from zoo.translation.metrics import accuracy, bleu_and_chrf
+from zoo.translation.data import Buckets, Source, padded
+from zoo.translation.evaluation import accuracy, bleu_and_chrf
 from zoo.translation.subwords import BOS, EOS, HIDDEN, PAD, Subwords
 
 pytestmark = pytest.mark.once
@@ -140,12 +140,12 @@ def test_a_time_in_a_sentence() -> None:
 
 
 def test_the_default_data_hold_out_what_they_test() -> None:
-    corpus = data.load("numbers")
+    corpus = Source(dataset="numbers").load()
     sources = [{source for source, _ in corpus.splits[name]} for name in data.SPLITS]
     assert [len(found) for found in sources] == [11_000, 500, 500]
     assert not sources[0] & (sources[1] | sources[2])
     assert not sources[1] & sources[2]
-    assert corpus.sha256 == data.load("numbers").sha256
+    assert corpus.sha256 == Source(dataset="numbers").load().sha256
 
 
 # Files
@@ -219,10 +219,10 @@ def test_files_that_are_not_there_or_torn(tmp_path: Path) -> None:
 
 
 def test_names_that_are_unknown() -> None:
-    with pytest.raises(ZooError, match="unknown dataset 'wmt'"):
-        data.load("wmt")
-    with pytest.raises(ZooError, match="unknown pair 'en-nl'"):
-        data.load("multi30k", "en-nl")
+    with pytest.raises(ZooError, match="dataset='wmt'; expected one of numbers"):
+        Source(dataset="wmt")
+    with pytest.raises(ZooError, match="pair='en-nl'; expected one of en-de"):
+        Source(pair="en-nl")
 
 
 @pytest.mark.parametrize("pair", data.PAIRS)
@@ -230,7 +230,7 @@ def test_multi30k(pair: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if not DATA:
         pytest.skip("KERAS_GRU_DATA is not set: the sentences are not at hand")
     monkeypatch.setenv("KERAS_GRU_DATA", DATA)
-    corpus = data.load("multi30k", pair)
+    corpus = Source(pair=pair).load()
     assert [len(corpus.splits[name]) for name in data.SPLITS] == [29_000, 1014, 1000]
     assert corpus.split_names["test"] == "test_2016_flickr"
     assert corpus.notes == ()
@@ -248,13 +248,13 @@ def _sentences(count: int) -> list[list[int]]:
 
 
 @pytest.fixture
-def batches() -> Batches:
+def batches() -> Buckets:
     sentences = _sentences(200)
-    return Batches(sentences, sentences[::-1], tokens=256, pad_to=4, seed=3)
+    return Buckets(sentences, sentences[::-1], tokens=256, pad_to=4, seed=3)
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 5])
-def test_every_pair_exactly_once_an_epoch(batches: Batches, epoch: int) -> None:
+def test_every_pair_exactly_once_an_epoch(batches: Buckets, epoch: int) -> None:
     first = epoch * batches.steps_per_epoch
     steps = range(first, first + batches.steps_per_epoch)
     members = np.concatenate([batches.members(step) for step in steps])
@@ -277,7 +277,7 @@ def test_every_pair_exactly_once_an_epoch(batches: Batches, epoch: int) -> None:
     assert rows == expected
 
 
-def test_batches_are_of_few_shapes_and_bounded(batches: Batches) -> None:
+def test_batches_are_of_few_shapes_and_bounded(batches: Buckets) -> None:
     shapes = set()
     for step in range(batches.steps_per_epoch):
         (source, before), target = batches.batch(step)
@@ -293,9 +293,18 @@ def test_batches_are_of_few_shapes_and_bounded(batches: Batches) -> None:
     assert later == {target for _, target in shapes}
 
 
+def test_examples_have_no_dimension_in_common_that_batches_have_not(
+    batches: Buckets,
+) -> None:
+    (one, _), _ = batches.example(0)
+    (other, _), _ = batches.example(1)
+    assert one.shape[0] != other.shape[0]
+    assert one.shape[1] != other.shape[1]
+
+
 def test_lengths_of_a_batch_are_alike() -> None:
     sentences = _sentences(2000)
-    batches = Batches(sentences, sentences, tokens=512, pad_to=4)
+    batches = Buckets(sentences, sentences, tokens=512, pad_to=4)
     cells = used = 0
     for step in range(batches.steps_per_epoch):
         (source, _), target = batches.batch(step)
@@ -304,13 +313,13 @@ def test_lengths_of_a_batch_are_alike() -> None:
     assert used / cells > 0.8
 
 
-def test_a_batch_is_a_function_of_seed_and_step(batches: Batches) -> None:
-    def flat(of: Batches, step: int) -> bytes:
+def test_a_batch_is_a_function_of_seed_and_step(batches: Buckets) -> None:
+    def flat(of: Buckets, step: int) -> bytes:
         (source, before), target = of.batch(step)
         return source.tobytes() + before.tobytes() + target.tobytes()
 
-    def again(seed: int) -> Batches:
-        return Batches(
+    def again(seed: int) -> Buckets:
+        return Buckets(
             batches.sources,
             batches.targets,
             tokens=256,
@@ -329,7 +338,7 @@ def test_a_batch_is_a_function_of_seed_and_step(batches: Batches) -> None:
 
 def test_hidden_subwords_are_in_the_inputs_only() -> None:
     sentences = [[5] * 200] * 8
-    batches = Batches(
+    batches = Buckets(
         sentences, sentences, tokens=4000, pad_to=1, word_dropout=0.25, seed=0
     )
     (source, before), target = batches.batch(0)

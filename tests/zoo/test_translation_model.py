@@ -9,15 +9,14 @@ import keras
 import numpy as np
 import pytest
 
-import keras_gru
 from tests.zoo.translation_helpers import TINY_TRANSLATION
-from zoo.loop import weights_to_use
 from zoo.training.optimizers import adamw
-from zoo.translation.batches import Batches, padded
-from zoo.translation.config import SIZES, Config, parameters
+from zoo.training.weights import weights_to_use
+from zoo.translation.config import PARAMETERS, SIZES, Config
+from zoo.translation.data import Buckets, padded
 from zoo.translation.decoding import beam_search
-from zoo.translation.loss import mean_nats, smoothed_cross_entropy
-from zoo.translation.model import Layers, build
+from zoo.translation.evaluation import mean_nats, smoothed_cross_entropy
+from zoo.translation.model import build
 from zoo.translation.subwords import BOS, EOS, PAD
 from zoo.translation.translate import CompiledDecoder
 
@@ -42,18 +41,20 @@ def _logits(model: keras.Model, sources: np.ndarray, before: np.ndarray) -> np.n
     return np.asarray(model.predict_on_batch((sources, before)))
 
 
-@pytest.mark.parametrize("variant", sorted(keras_gru.VARIANTS))
-@pytest.mark.parametrize("layers", [1, 2])
-def test_parameters_are_counted_right(variant: str, layers: int) -> None:
-    config = replace(
-        CONFIG, variant=variant, encoder_layers=layers, decoder_layers=layers
-    )
-    reset_after = keras_gru.VARIANTS[variant]["reset_after"]
-    assert parameters(config, reset_after) == build(config).count_params()
+@pytest.mark.once
+@pytest.mark.parametrize("size", ["tiny", "small", "base"])
+def test_the_listed_parameters_are_those_of_the_model(size: str) -> None:
+    config = replace(SIZES[size], vocabulary_size=SIZES[size].vocabulary)
+    assert PARAMETERS[size] == build(config).count_params()
 
 
 def test_base_fits_into_the_presets() -> None:
-    assert 4 * parameters(SIZES["base"]) < 20e6  # bytes
+    assert 2 * PARAMETERS["base"] < 10e6  # bytes
+
+
+def test_a_model_without_vocabulary_is_refused() -> None:
+    with pytest.raises(ValueError, match="vocabulary_size=0"):
+        build(TINY_TRANSLATION)
 
 
 def test_padding_changes_no_logit(model: keras.Model) -> None:
@@ -134,12 +135,6 @@ def test_one_hypothesis_is_greedy_search(model: keras.Model) -> None:
             assert found[row].score == pytest.approx(total / len(before), abs=1e-4)
 
 
-def test_layers_of_a_model_are_its_own(model: keras.Model) -> None:
-    layers = Layers.of(model, CONFIG)
-    assert layers.embedding is model.get_layer("embedding")
-    assert len(layers.decoders) == CONFIG.decoder_layers
-
-
 def _distribution_loss(
     logits: np.ndarray, targets: np.ndarray, smoothing: float
 ) -> float:
@@ -170,7 +165,7 @@ def test_loss_is_the_smoothed_cross_entropy_without_padding(smoothing: float) ->
 
 
 def test_mean_nats_counts_each_subword_once(model: keras.Model) -> None:
-    batches = Batches(SENTENCES, SENTENCES[::-1], tokens=16, pad_to=4)
+    batches = Buckets(SENTENCES, SENTENCES[::-1], tokens=16, pad_to=4)
     total, count = 0.0, 0
     for source, target in zip(SENTENCES, SENTENCES[::-1], strict=True):
         logits = _logits(model, np.array([[*source, EOS]]), np.array([[BOS, *target]]))
@@ -185,7 +180,7 @@ def test_the_weights_that_are_kept_are_averages() -> None:
     model = build(config)
     model.compile(adamw(config, 10, config.averaging), smoothed_cross_entropy(0.1))
     model.optimizer.build(model.trainable_variables)
-    batches = Batches(SENTENCES, SENTENCES, tokens=64, pad_to=4)
+    batches = Buckets(SENTENCES, SENTENCES, tokens=64, pad_to=4)
     average = None
     for step in range(3):
         model.train_on_batch(*batches.batch(step))

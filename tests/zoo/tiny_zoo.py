@@ -6,6 +6,8 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+from tests.zoo.translation_helpers import TINY_TRANSLATION
+from zoo import translation
 from zoo.__main__ import main
 from zoo.language_model import sampling
 from zoo.language_model.config import SIZES, Config
@@ -46,5 +48,6 @@ class TinyModel(ProgramModel):
 
 if __name__ == "__main__":
     SIZES["tiny"] = TINY
+    translation.SIZES["tiny"] = TINY_TRANSLATION
     sampling.SAMPLE_LENGTH = SAMPLE_LENGTH
     sys.exit(main())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoo.translation.config import Config
 
 TINY_TRANSLATION = Config(
-    vocabulary_size=300,
+    vocabulary=300,
     embedding_units=6,
     encoder_units=5,
     decoder_units=7,

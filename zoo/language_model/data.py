@@ -12,7 +12,7 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 
 from zoo.config import Checked, File, OneOf
-from zoo.datasets import PublicFile, locate
+from zoo.datasets import PublicFile, locate, read_text
 from zoo.errors import ZooError
 from zoo.language_model.config import Config
 
@@ -140,26 +140,6 @@ def standard_library(folder: Path | None = None) -> str:
             f"train on a file with --text, or on --dataset shakespeare"
         )
     return "".join(parts)
-
-
-def read_text(path: Path, *, may_be_empty: bool = False) -> str:
-    """Read a UTF-8 file, a byte-order mark dropped, every line end as a newline.
-
-    Raises:
-        ZooError: the file cannot be read, is not UTF-8, or is empty.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ZooError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ZooError(
-            f"{path} is not UTF-8: byte {error.start} is "
-            f"0x{error.object[error.start]:02x} ({error.reason}); convert it first"
-        ) from error
-    if not text and not may_be_empty:
-        raise ZooError(f"{path} is empty; expected a text to learn from")
-    return text
 
 
 class Tokens(Protocol):

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.decoders import DecodeStream
 
 from zoo.errors import ZooError
 from zoo.language_model.config import Config
 from zoo.language_model.data import Corpus, Tokens, Vocabulary
+from zoo.training import bytepairs
 
 BYTES = 256
 
@@ -37,23 +38,13 @@ class Pieces:
 
     @classmethod
     def byte_pairs(cls, text: str, size: int) -> Pieces:
-        """Byte-pair encoding (Sennrich et al. 2016, arXiv 1508.07909, on bytes).
-
-        Begins with the 256 bytes and joins the most frequent pair of neighbours until
-        there are `size` pieces. None reaches over the end of a word.
+        """Byte-pair encoding; see `zoo.training.bytepairs`.
 
         Raises:
             ZooError: `size` does not hold the bytes.
         """
         _require_bytes(size)
-        tokenizer = _on_bytes(models.BPE())
-        trainer = trainers.BpeTrainer(
-            vocab_size=size,
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator([text], trainer)
-        return cls(tokenizer)
+        return cls(bytepairs.learn([text], size))
 
     @classmethod
     def words(cls, text: str, size: int) -> Pieces:
@@ -68,10 +59,11 @@ class Pieces:
         found = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(text)
         counts = Counter(word for word, _ in found if len(word) > 1)
         by_count = sorted(counts, key=lambda word: (-counts[word], word))
-        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        pieces = [*bytepairs.ALPHABET, *by_count[: size - BYTES]]
         # Every piece costs 1, so that the best division has the fewest.
-        costs = [(piece, -1.0) for piece in [*alphabet, *by_count[: size - BYTES]]]
-        return cls(_on_bytes(models.Unigram(costs, unk_id=None, byte_fallback=False)))
+        costs = [(piece, -1.0) for piece in pieces]
+        model = models.Unigram(costs, unk_id=None, byte_fallback=False)
+        return cls(bytepairs.on_bytes(model))
 
     def __len__(self) -> int:
         return int(self._tokenizer.get_vocab_size())
@@ -106,7 +98,7 @@ class Pieces:
 
     @classmethod
     def from_json(cls, text: str) -> Pieces:
-        return cls(Tokenizer.from_str(text))
+        return cls(bytepairs.read(text))
 
 
 def learn(config: Config, corpus: Corpus) -> Tokens:
@@ -122,14 +114,6 @@ def tokens_of(extras: Mapping[str, Any]) -> Tokens:
     if "vocabulary" in extras:
         return Vocabulary(str(extras["vocabulary"]))
     return Pieces.from_json(str(extras["tokenizer"]))
-
-
-def _on_bytes(model: models.Model) -> Tokenizer:
-    """A tokenizer whose words are as GPT-2 cuts them, written in bytes."""
-    tokenizer = Tokenizer(model)
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer
 
 
 def _require_bytes(size: int) -> None:

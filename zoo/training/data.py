@@ -33,3 +33,15 @@ class Batches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         self._epoch += 1
+
+    def example(self, index: int) -> Any:
+        """What Keras sees of the batches before the training.
+
+        Of the first two TensorFlow takes the dimensions in which they differ as unknown
+        and compiles the training step once. Batches of several shapes give examples
+        that differ wherever they do: were it left to chance, a resumed training could
+        have a step compiled otherwise, with other last bits.
+        """
+        if hasattr(self._batches, "example") and len(self) > 1:
+            return self._batches.example(index)
+        return self[index]

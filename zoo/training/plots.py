@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
 from zoo.files import replacing
 from zoo.training.objective import Objective
+
+
+@contextmanager
+def picture(path: Path, width: float, height: float) -> Iterator[Any]:
+    """Give a figure of matplotlib to draw in; on leaving, write it as a PNG.
+
+    Args:
+        path: where the PNG goes.
+        width: in inches.
+        height: in inches.
+    """
+    # Not pyplot: it would pick a window system where there may be none.
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    yield figure
+    with replacing(path) as partial, warnings.catch_warnings():
+        # Scripts that matplotlib's font lacks stand as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        # The software's name and version in the file would change its bytes.
+        figure.savefig(partial, format="png", dpi=120, metadata={"Software": None})
 
 
 def learning_curve(
@@ -21,38 +46,24 @@ def learning_curve(
         title: stands above the picture.
         path: where the PNG goes.
     """
-    # Not pyplot: it would pick a window system where there may be none.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     steps = [entry["step"] for entry in history]
-    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.plot(steps, [entry["train_loss"] for entry in history], label="training")
-    name = objective.name
-    right = axes if objective.like_loss else axes.twinx()
-    right.plot(
-        steps,
-        [entry[name] for entry in history],
-        marker="o",
-        color="C1",
-        label="validation",
-    )
-    best = objective.best(history)
-    right.axhline(best[name], color="grey", linewidth=0.8, linestyle="--")
-    right.annotate(
-        f"{best[name]:.4f}",
-        (best["step"], best[name]),
-        textcoords="offset points",
-        xytext=(0, -14),
-        ha="center",
-    )
-    axes.set_xlabel("step")
-    axes.set_ylabel(name if right is axes else "training loss")
-    right.set_ylabel(name)
-    axes.set_title(title)
-    figure.legend(loc="outside right upper")
-    with replacing(path) as partial:
-        # The software's name and version in the file would change its bytes.
-        figure.savefig(partial, dpi=120, metadata={"Software": None})
+    name, best = objective.name, objective.best(history)
+    with picture(path, 7.0, 4.0) as figure:
+        axes = figure.add_subplot()
+        axes.plot(steps, [entry["train_loss"] for entry in history], label="training")
+        right = axes if objective.like_loss else axes.twinx()
+        values = [entry[name] for entry in history]
+        right.plot(steps, values, marker="o", color="C1", label="validation")
+        right.axhline(best[name], color="grey", linewidth=0.8, linestyle="--")
+        right.annotate(
+            f"{best[name]:.4f}",
+            (best["step"], best[name]),
+            textcoords="offset points",
+            xytext=(0, -14),
+            ha="center",
+        )
+        axes.set_xlabel("step")
+        axes.set_ylabel(name if right is axes else "training loss")
+        right.set_ylabel(name)
+        axes.set_title(title)
+        figure.legend(loc="outside right upper")

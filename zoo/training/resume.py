@@ -343,6 +343,8 @@ class Remaining(keras.utils.PyDataset):
         return self.batches - self.skipped
 
     def __getitem__(self, index: int) -> Any:
+        if not self._training and hasattr(self.dataset, "example"):
+            return self.dataset.example(index)
         return self.dataset[index + self.skipped]
 
     def on_epoch_begin(self) -> None:

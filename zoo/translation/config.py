@@ -1,24 +1,44 @@
-"""What decides a translation model and its training."""
+"""What decides a translation model and its training, and how it searches."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from zoo.config import (
+    Checked,
+    Count,
+    Decay,
+    File,
+    FromData,
+    NotNegative,
+    OneOf,
+    Positive,
+    Range,
+    Rate,
+    Share,
+    Variant,
+)
+from zoo.training.objective import Objective
+
+OBJECTIVE = Objective("bleu", maximise=True)
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Config:
-    """Shape of the model and of its training.
+class Config(Checked):
+    """All that decides a translation model, but for the sentences and the seed.
 
     Attributes:
         variant: a name in `keras_gru.VARIANTS`.
-        vocabulary_size: most subwords, shared by both languages; the data may give
-            fewer, and then decide it.
+        vocabulary: most subwords, shared by both languages.
+        vocabulary_size: subwords that there are; few sentences give fewer.
         embedding_units: width of a subword's vector, also before the softmax.
         encoder_units: width of each direction of the encoder.
         encoder_layers: bidirectional GRU layers.
         decoder_units: width of each decoder GRU.
-        decoder_layers: GRU layers of the decoder; the first asks the attention, those
-            after it read what it answers.
+        decoder_layers: GRU layers of the decoder; the attention stands between the
+            first and those after it.
         dropout: rate after the embedding, after each encoder layer and before the
             softmax.
         recurrent_dropout: rate on the state that a GRU layer reads, with one mask for
@@ -40,37 +60,38 @@ class Config:
         beta_2: decay of Adam's second moment.
         averaging: decay of the running average of the weights, which is what is
             validated and kept.
-        validations: how often validation figures are taken, evenly over the training.
+        validations: how often BLEU is taken, evenly over the training.
     """
 
-    variant: str = "keras"
-    vocabulary_size: int = 6000
-    embedding_units: int = 256
-    encoder_units: int = 256
-    encoder_layers: int = 1
-    decoder_units: int = 256
-    decoder_layers: int = 2
-    dropout: float = 0.3
-    recurrent_dropout: float = 0.0
-    word_dropout: float = 0.1
-    label_smoothing: float = 0.1
-    batch_tokens: int = 1280
-    pad_to: int = 4
-    max_length: int = 64
-    epochs: int = 12
-    learning_rate: float = 2e-3
-    warmup: float = 0.08
-    final_learning_rate: float = 0.01
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    beta_2: float = 0.98
-    averaging: float = 0.998
-    validations: int = 6
+    variant: Variant = "keras"
+    vocabulary: Annotated[int, Range(least=260)] = 6000
+    vocabulary_size: Annotated[int, Range(least=0), FromData()] = 0
+    embedding_units: Count = 256
+    encoder_units: Count = 256
+    encoder_layers: Count = 1
+    decoder_units: Count = 256
+    decoder_layers: Count = 2
+    dropout: Rate = 0.3
+    recurrent_dropout: Rate = 0.0
+    word_dropout: Rate = 0.1
+    label_smoothing: Rate = 0.1
+    batch_tokens: Count = 1280
+    pad_to: Count = 4
+    max_length: Count = 64
+    epochs: Count = 12
+    learning_rate: Positive = 2e-3
+    warmup: Share = 0.08
+    final_learning_rate: Share = 0.01
+    weight_decay: NotNegative = 0.01
+    clip_norm: Positive = 1.0
+    beta_2: Decay = 0.98
+    averaging: Decay = 0.998
+    validations: Count = 6
 
 
 SIZES = {
     "tiny": Config(
-        vocabulary_size=600,
+        vocabulary=600,
         embedding_units=64,
         encoder_units=64,
         decoder_units=96,
@@ -84,7 +105,7 @@ SIZES = {
         averaging=0.98,
     ),
     "small": Config(
-        vocabulary_size=4000,
+        vocabulary=4000,
         embedding_units=128,
         encoder_units=128,
         decoder_units=192,
@@ -96,28 +117,41 @@ SIZES = {
     "base": Config(),
 }
 
+# Trainable parameters, of a full vocabulary.
+PARAMETERS = {"tiny": 174_648, "small": 1_055_584, "base": 4_104_816}
 
-def parameters(config: Config, reset_after: bool = True) -> int:
-    """Count the trainable parameters without importing Keras or building the model.
 
-    A GRU layer of width H over inputs of width D has 3H(D + H) in its kernels and 3H
-    in a bias, of which the `reset_after` conventions have two.
+@dataclass(frozen=True)
+class Search(Checked):
+    """How a translation is searched for.
+
+    Attributes:
+        beam: hypotheses of a sentence that go on side by side; 1 is greedy search.
+        length_penalty: scores are divided by length to this power; 0 favours short
+            translations.
     """
 
-    def gru(width: int, units: int) -> int:
-        return 3 * units * (width + units + (2 if reset_after else 1))
+    beam: Annotated[int, Range(least=1, most=64)] = 5
+    length_penalty: NotNegative = 1.0
 
-    memory = 2 * config.encoder_units
-    total = config.vocabulary_size * (config.embedding_units + 1)
-    width = config.embedding_units
-    for _ in range(config.encoder_layers):
-        total += 2 * gru(width, config.encoder_units)
-        width = memory
-    total += gru(config.embedding_units, config.decoder_units)
-    total += (config.decoder_layers - 1) * gru(
-        config.decoder_units + memory, config.decoder_units
-    )
-    total += config.decoder_layers * (memory + 1) * config.decoder_units  # bridges
-    total += memory * config.decoder_units  # keys
-    total += (config.decoder_units + memory + 1) * config.embedding_units  # combined
-    return total
+
+@dataclass(frozen=True)
+class Evaluate(Search):
+    """Measure BLEU and chrF of a model's translations.
+
+    Attributes:
+        split: which held-out sentences to translate.
+    """
+
+    split: Annotated[str, OneOf(SPLITS[1:])] = "test"
+
+
+@dataclass(frozen=True)
+class Predict(Search):
+    """Translate standard input, line by line.
+
+    Attributes:
+        attention: draw what each subword of the first translation looked at, as a PNG.
+    """
+
+    attention: File | None = None

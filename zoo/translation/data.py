@@ -1,29 +1,37 @@
-"""Sentence pairs: where they come from, how they are read, what is left out."""
+"""Sentence pairs: where they come from, what is left out, how they make batches."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Annotated, Any
 
-from zoo.datasets import PublicFile, locate
+import numpy as np
+
+from zoo.config import Checked, File, OneOf
+from zoo.datasets import PublicFile, locate, read_text
 from zoo.errors import ZooError
 from zoo.translation import numbers
+from zoo.translation.config import SPLITS, Config
+from zoo.translation.subwords import BOS, EOS, HIDDEN, PAD, Subwords
 
 NUMBER_PAIRS = 12_000
 # The part of a user's pairs that is held out, once to validate and once to test.
 HELD_OUT_SHARE = 0.05
 HELD_OUT_MOST = 1000
 LONGEST_LINE = 4000  # characters; longer lines are no sentences
+# Batches have a multiple of this many rows: few shapes, each compiled once.
+ROWS = 8
 
-SPLITS = ("train", "validation", "test")
 Pair = tuple[str, str]
 
-MULTI30K_LICENCE = "not stated; research use"
+LICENCES = {
+    "numbers": "made by rule; that of the project",
+    "multi30k": "not stated; research use",
+}
 _MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
 _MULTI30K_SHA256 = {
     "train.en": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
@@ -44,26 +52,15 @@ _MULTI30K_SHA256 = {
 }
 MULTI30K = {
     name: PublicFile(
-        name=f"multi30k/{name}.gz",
-        url=f"{_MULTI30K}{name}.gz",
-        sha256=sha256,
-        licence=MULTI30K_LICENCE,
+        f"multi30k/{name}.gz", f"{_MULTI30K}{name}.gz", sha256, LICENCES["multi30k"]
     )
     for name, sha256 in _MULTI30K_SHA256.items()
 }
-MULTI30K_SPLITS = {
-    "train": "train",
-    "validation": "val",
-    "test": "test_2016_flickr",
-}
+MULTI30K_SPLITS = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
 
 DATASETS = {
     "numbers": "English numbers, dates, times -> German, made by rule",
     "multi30k": "29,000 captions of pictures, with --pair; test 2016",
-}
-LICENCES = {
-    "numbers": "made by rule; that of the project",
-    "multi30k": MULTI30K_LICENCE,
 }
 DEFAULT_DATASET = "numbers"
 PAIRS = ("en-de", "de-en", "en-fr", "fr-en")
@@ -97,24 +94,61 @@ class Corpus:
         return digest.hexdigest()
 
 
-def load(dataset: str, pair: str | None = None) -> Corpus:
-    """Load a dataset by name.
+@dataclass(frozen=True)
+class Source(Checked):
+    """What a translation model is trained on.
 
-    Args:
-        dataset: a name in `DATASETS`.
-        pair: a name in `PAIRS`, where the dataset has several.
-
-    Raises:
-        ZooError: a name is unknown, or the sentences cannot be had.
+    Attributes:
+        dataset: sentence pairs; by default numbers, which needs no network.
+        pair: languages of multi30k, from-to; by default en-de.
+        source: a UTF-8 file to train on, a sentence a line, in the place of a dataset.
+        target: the translations of --source, line by line.
     """
-    if dataset == "numbers":
-        return _numbers()
-    if dataset == "multi30k":
-        return _multi30k(pair or DEFAULT_PAIR)
-    raise ZooError(
-        f"unknown dataset {dataset!r}; expected one of {', '.join(DATASETS)}, or two "
-        f"files with --source and --target"
-    )
+
+    dataset: Annotated[str, OneOf(tuple(DATASETS))] | None = None
+    pair: Annotated[str, OneOf(PAIRS)] | None = None
+    source: File | None = None
+    target: File | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.source) != bool(self.target):
+            raise ZooError("--source and --target go together: give both or none")
+        if self.source and (self.dataset or self.pair):
+            raise ZooError(
+                "--source and --target stand for a dataset: leave --dataset and "
+                "--pair out"
+            )
+        if self.pair and self.dataset == "numbers":
+            raise ZooError(
+                f"--pair {self.pair} goes with --dataset multi30k, not with numbers"
+            )
+        if not self.source and not self.dataset:
+            dataset = "multi30k" if self.pair else DEFAULT_DATASET
+            object.__setattr__(self, "dataset", dataset)
+        if self.dataset == "multi30k" and not self.pair:
+            object.__setattr__(self, "pair", DEFAULT_PAIR)
+
+    @property
+    def licence(self) -> str:
+        return LICENCES.get(self.dataset or "", "that of the files")
+
+    def load(self) -> Corpus:
+        """Load the sentences.
+
+        Raises:
+            ZooError: they cannot be had, or two files do not fit each other.
+        """
+        if self.source and self.target:
+            return from_files(Path(self.source), Path(self.target))
+        return _multi30k(self.pair) if self.pair else _numbers()
+
+
+def label(config: Config, source: Source) -> str:
+    """What was learnt from, for the name of a run folder."""
+    if source.source:
+        return Path(source.source).stem
+    return "-".join(filter(None, (source.dataset, source.pair)))
 
 
 def from_files(source: Path, target: Path) -> Corpus:
@@ -180,35 +214,13 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         ZooError: the file cannot be read, is not UTF-8, or is empty.
     """
-    opened: Callable[[], bytes] = path.read_bytes
-    if path.suffix == ".gz":
-        opened = partial(_unzipped, path)
-    try:
-        content = opened()
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ZooError(
-            f"{path} is not UTF-8: byte {error.start} is "
-            f"0x{error.object[error.start]:02x} ({error.reason}); convert it first"
-        ) from error
-    except OSError as error:
-        raise ZooError(f"cannot read {path}: {error.strerror or error}") from error
-    if not text:
-        raise ZooError(f"{path} is empty; expected one sentence a line")
+    text = read_text(path, newline="\n")
     return [sentence(line) for line in text.removesuffix("\n").split("\n")]
 
 
 def sentence(line: str) -> str:
     """A line as the model reads it: trimmed, with single spaces."""
     return " ".join(line.split())
-
-
-def _unzipped(path: Path) -> bytes:
-    try:
-        with gzip.open(path) as file:
-            return file.read()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ZooError(f"{path} is damaged: {error}; get it again") from error
 
 
 def _numbers() -> Corpus:
@@ -224,8 +236,6 @@ def _numbers() -> Corpus:
 
 
 def _multi30k(pair: str) -> Corpus:
-    if pair not in PAIRS:
-        raise ZooError(f"unknown pair {pair!r}; expected one of {', '.join(PAIRS)}")
     source, target = pair.split("-")
     splits: dict[str, list[Pair]] = {}
     notes: list[str] = []
@@ -236,3 +246,156 @@ def _multi30k(pair: str) -> Corpus:
         )
         notes += [f"{name}: {note}" for note in more]
     return Corpus(f"multi30k {pair}", splits, MULTI30K_SPLITS, tuple(notes))
+
+
+def padded(
+    sentences: Sequence[Sequence[int]], pad_to: int = 1, rows: int = 0
+) -> np.ndarray:
+    """Ids of unequal length -> int32 (rows, width), filled with `PAD`.
+
+    Args:
+        sentences: lists of ids.
+        pad_to: the width is a multiple of it.
+        rows: at least as many rows; those without a sentence are all padding.
+    """
+    width = -(-max(len(sentence) for sentence in sentences) // pad_to) * pad_to
+    ids = np.full((max(rows, len(sentences)), width), PAD, dtype=np.int32)
+    for row, sentence in zip(ids, sentences, strict=False):
+        row[: len(sentence)] = sentence
+    return ids
+
+
+def ends(rows: int, width: int) -> np.ndarray:
+    """Ids (rows, width) that are all the end of a sentence, to compile models with."""
+    return np.full((rows, width), EOS, dtype=np.int32)
+
+
+class Buckets:
+    """Every pair exactly once an epoch, like lengths together.
+
+    In each epoch the pairs are shuffled, then sorted by their padded lengths, so that
+    chance decides between equals; cut into batches of about `tokens` target positions;
+    and the batches shuffled. Lengths are the same in every epoch, so the shapes are,
+    and so is the number of steps.
+
+    Args:
+        sources, targets: ids of the sentences, aligned, without begin and end.
+        tokens: most target positions in a batch, padding included.
+        pad_to: widths are multiples of it.
+        word_dropout: rate at which ids are replaced by `HIDDEN`.
+        seed: decides all that chance does.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Sequence[int]],
+        targets: Sequence[Sequence[int]],
+        *,
+        tokens: int,
+        pad_to: int,
+        word_dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.sources = sources
+        self.targets = targets
+        self.tokens = tokens
+        self.pad_to = pad_to
+        self.word_dropout = word_dropout
+        self.seed = seed
+        self._widths = np.array(
+            [
+                (_round_up(len(target) + 1, pad_to), _round_up(len(source) + 1, pad_to))
+                for source, target in zip(sources, targets, strict=True)
+            ]
+        )  # (pairs, 2)
+        self._epoch = lru_cache(maxsize=1)(self._order)
+
+    @cached_property
+    def _cuts(self) -> list[tuple[int, int]]:
+        """Where the sorted pairs are cut: (start, stop) of each batch."""
+        widths = np.sort(self._widths[:, 0])[::-1]  # the longest first
+        cuts, start = [], 0
+        while start < len(widths):
+            rows = self.tokens // int(widths[start]) // ROWS * ROWS
+            stop = min(start + max(rows, ROWS), len(widths))
+            cuts.append((start, stop))
+            start = stop
+        return cuts
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self._cuts)
+
+    def members(self, step: int) -> np.ndarray:
+        """Indices of the pairs of batch `step`."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order, places = self._epoch(epoch)
+        return order[slice(*self._cuts[places[position]])]
+
+    def batch(self, step: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Sources and shifted targets, and the targets, each (rows, width) int32."""
+        members = self.members(step)
+        rows = _round_up(len(members), ROWS)
+        source = padded([[*self.sources[i], EOS] for i in members], self.pad_to, rows)
+        before = padded([[BOS, *self.targets[i]] for i in members], self.pad_to, rows)
+        target = padded([[*self.targets[i], EOS] for i in members], self.pad_to, rows)
+        if self.word_dropout > 0:
+            random = np.random.default_rng([self.seed, step, 1])
+            for ids in (source, before):
+                hidden = random.random(ids.shape) < self.word_dropout
+                ids[hidden & (ids > HIDDEN)] = HIDDEN
+        return (source, before), target
+
+    def example(self, index: int) -> Any:
+        """Batches whose shapes differ; see `zoo.training.data.Batches.example`."""
+        ids = ends(ROWS * (index + 1), self.pad_to * (index + 1))
+        return (ids, ids), ids
+
+    def _order(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The pairs of an epoch, longest first, and the order of its batches."""
+        random = np.random.default_rng([self.seed, epoch, 0])
+        chance = random.permutation(len(self._widths))
+        # Every other group from its long sources to its short ones: a batch across the
+        # border of two groups then has sources of like length too.
+        by_source = self._widths[:, 1] * np.where(
+            self._widths[:, 0] // self.pad_to % 2, 1, -1
+        )
+        order = np.lexsort((chance, by_source, -self._widths[:, 0]))
+        return order, random.permutation(self.steps_per_epoch)
+
+
+def buckets_of(
+    corpus: Corpus, subwords: Subwords, config: Config, seed: int
+) -> tuple[Buckets, list[str]]:
+    """The training pairs that are not too long, in batches; a note on the others.
+
+    Raises:
+        ZooError: all are too long.
+    """
+    pairs = corpus.splits["train"]
+    sources, targets = (subwords.encode(side) for side in zip(*pairs, strict=True))
+    kept = [
+        pair
+        for pair in zip(sources, targets, strict=True)
+        if max(map(len, pair)) <= config.max_length
+    ]
+    if not kept:
+        raise ZooError(
+            f"{corpus.name}: no training pair has at most {config.max_length} subwords "
+            f"on either side; split the lines into sentences"
+        )
+    skipped = len(pairs) - len(kept)
+    buckets = Buckets(
+        [source for source, _ in kept],
+        [target for _, target in kept],
+        tokens=config.batch_tokens,
+        pad_to=config.pad_to,
+        word_dropout=config.word_dropout,
+        seed=seed,
+    )
+    long = f"{skipped:,} pairs skipped: over {config.max_length} subwords"
+    return buckets, [long] if skipped else []
+
+
+def _round_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

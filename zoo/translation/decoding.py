@@ -7,7 +7,7 @@ every hypothesis from the states that were carried on: nothing is computed again
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,25 +58,6 @@ class Hypothesis:
     attention: np.ndarray
 
 
-@dataclass
-class _Trace:
-    """What was chosen at each step, so that a hypothesis can be read back."""
-
-    tokens: list[np.ndarray] = field(default_factory=list)  # (batch, hypotheses)
-    parents: list[np.ndarray] = field(default_factory=list)  # (batch, hypotheses)
-    attention: list[np.ndarray] = field(default_factory=list)  # (…, source)
-
-    def read(self, row: int, place: int, steps: int) -> tuple[list[int], list[Any]]:
-        """Subwords and attention of a hypothesis that stood at `place` then."""
-        ids: list[int] = []
-        attention: list[Any] = []
-        for step in range(steps - 1, -1, -1):
-            ids.append(int(self.tokens[step][row, place]))
-            place = int(self.parents[step][row, place])
-            attention.append(self.attention[step][row, place])
-        return ids[::-1], attention[::-1]
-
-
 def beam_search(
     decoder: Decoder,
     source: np.ndarray,
@@ -104,26 +85,35 @@ def beam_search(
         One hypothesis a row. Where none was ended within the limit, the most probable
         of those that go on.
     """
-    beam = decoder.hypotheses
-    rows = len(source)
+    beam, rows = decoder.hypotheses, len(source)
     memory, states = decoder.start(source)
     tokens = np.full((rows, beam), BOS, dtype=np.int32)
     # All hypotheses are the same at first: one of them counts.
     scores = np.full((rows, beam), -np.inf)
     scores[:, 0] = 0.0
-    trace = _Trace()
+    # Of the hypotheses that go on: their subwords, and where they stood at each step.
+    written = np.zeros((rows, beam, 0), dtype=np.int32)  # (rows, beam, step)
+    places = np.zeros((rows, beam, 0), dtype=np.intp)  # (rows, beam, step)
+    looked: list[np.ndarray] = []  # the attention of each step (rows, beam, source)
     finished: list[list[Hypothesis]] = [[] for _ in range(rows)]
     active = [limit > 0 for limit in limits]
+
+    def finish(row: int, place: int, score: float) -> None:
+        """The hypothesis that stood at `place` before this step has ended."""
+        stood = [*places[row, place], place]
+        attention = np.stack([at[row, p] for at, p in zip(looked, stood, strict=True)])
+        score = score / len(stood) ** length_penalty
+        ids = written[row, place].tolist()
+        finished[row].append(Hypothesis(ids, score, attention))
+
     for step in range(max(limits) + 1):
         best, ids, attention, states = decoder.step(tokens, memory, states)
+        looked.append(attention)
         ranked, parents, chosen = _extensions(scores, best, ids, 2 * beam)
-        trace.attention.append(attention)
         next_scores = np.full((rows, beam), -np.inf)
         next_parents = np.zeros((rows, beam), dtype=np.intp)
         tokens = np.full((rows, beam), PAD, dtype=np.int32)
-        for row in range(rows):
-            if not active[row]:
-                continue
+        for row in (row for row in range(rows) if active[row]):
             place = 0
             for rank in range(ranked.shape[1]):
                 score, parent = float(ranked[row, rank]), int(parents[row, rank])
@@ -131,30 +121,23 @@ def beam_search(
                     break
                 if chosen[row, rank] == EOS:
                     if rank < beam:
-                        finished[row].append(
-                            _hypothesis(trace, row, parent, step, score, length_penalty)
-                        )
+                        finish(row, parent, score)
                     continue
                 next_scores[row, place] = score
                 next_parents[row, place] = parent
                 tokens[row, place] = chosen[row, rank]
                 place += 1
-            if len(finished[row]) >= beam or place == 0:
+            if len(finished[row]) >= beam or place == 0 or step >= limits[row]:
                 active[row] = False
-            elif step >= limits[row]:
-                active[row] = False
-                if not finished[row]:
-                    finished[row].append(
-                        _hypothesis(
-                            trace, row, 0, step, float(scores[row, 0]), length_penalty
-                        )
-                    )
+                if not finished[row] and place > 0:
+                    finish(row, 0, float(scores[row, 0]))
         if not any(active):
             break
         scores = next_scores
-        trace.tokens.append(tokens)
-        trace.parents.append(next_parents)
-        states = [_reordered(state, next_parents) for state in states]
+        of_parents = (np.arange(rows)[:, None], next_parents)
+        written = np.concatenate([written[of_parents], tokens[:, :, None]], axis=2)
+        places = np.concatenate([places[of_parents], next_parents[:, :, None]], axis=2)
+        states = [state[of_parents] for state in states]
     empty = Hypothesis([], 0.0, np.zeros((1, source.shape[1])))
     return [max(found, key=lambda h: h.score, default=empty) for found in finished]
 
@@ -172,22 +155,3 @@ def _extensions(
     values = np.take_along_axis(extended, order, axis=1)
     chosen = np.take_along_axis(ids.reshape(rows, -1), order, axis=1)
     return values, order // subwords, chosen
-
-
-def _hypothesis(
-    trace: _Trace,
-    row: int,
-    place: int,
-    step: int,
-    score: float,
-    length_penalty: float,
-) -> Hypothesis:
-    """The hypothesis at `place`, ended at `step`, whose score is its log p."""
-    ids, attention = trace.read(row, place, step)
-    attention.append(trace.attention[step][row, place])
-    return Hypothesis(ids, score / (step + 1) ** length_penalty, np.stack(attention))
-
-
-def _reordered(state: np.ndarray, parents: np.ndarray) -> np.ndarray:
-    """States (batch, hypotheses, units) of the hypotheses that were extended."""
-    return np.take_along_axis(state, parents[:, :, None], axis=1)

@@ -7,8 +7,8 @@ positions is a pair of batched products.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -18,6 +18,10 @@ import keras_gru
 from zoo.training.seeds import RECURRENT, drawn
 from zoo.translation.config import Config
 from zoo.translation.subwords import NEVER, PAD
+
+Layers: TypeAlias = Mapping[str, keras.layers.Layer]
+# Runs a decoder layer on inputs from a state: its outputs and the state after them.
+Advance: TypeAlias = Callable[[keras.layers.Layer, Any, Any], tuple[Any, Any]]
 
 
 @keras.saving.register_keras_serializable(package="keras_gru")
@@ -99,149 +103,6 @@ class Attention(keras.layers.Layer):
         return ops.matmul(weights, memory), weights
 
 
-@dataclass(frozen=True)
-class Memory:
-    """What the decoder reads of the source: tensors, symbolic or not.
-
-    Attributes:
-        values: `(batch, source, 2 · encoder_units)`.
-        keys: `(batch, source, decoder_units)`.
-        mask: `(batch, source)`.
-    """
-
-    values: Any
-    keys: Any
-    mask: Any
-
-
-@dataclass(frozen=True)
-class Layers:
-    """The layers of one translation model; two models made of them share weights.
-
-    Attributes:
-        config: their shapes.
-        seed: decides the dropout masks.
-        embedding, encoders, bridges, keys, decoders, attention, combined: see `build`.
-    """
-
-    config: Config
-    seed: int
-    embedding: SharedEmbedding
-    encoders: list[keras_gru.Bidirectional]
-    bridges: list[keras.layers.Dense]
-    keys: keras.layers.Dense
-    decoders: list[keras_gru.GRU]
-    attention: Attention
-    combined: keras.layers.Dense
-
-    @classmethod
-    def new(cls, config: Config, seed: int) -> Layers:
-        """Layers with new weights."""
-        units = config.decoder_units
-
-        def gru(units: int, place: str, name: str, **options: Any) -> keras_gru.GRU:
-            return keras_gru.GRU(
-                units,
-                return_sequences=True,
-                recurrent_dropout=config.recurrent_dropout,
-                seed=drawn(seed, RECURRENT, *place.encode()),
-                name=name,
-                **options,
-                **keras_gru.VARIANTS[config.variant],
-            )
-
-        def encoder(name: str) -> keras_gru.Bidirectional:
-            inner = gru(config.encoder_units, name, "gru")
-            return keras_gru.Bidirectional(inner, name=name)
-
-        def decoder(name: str) -> keras_gru.GRU:
-            return gru(units, name, name, return_state=True)
-
-        decoder_places = range(1, config.decoder_layers + 1)
-        return cls(
-            config,
-            seed,
-            SharedEmbedding(
-                config.vocabulary_size, config.embedding_units, name="embedding"
-            ),
-            [encoder(f"encoder_{i}") for i in range(1, config.encoder_layers + 1)],
-            [
-                keras.layers.Dense(units, activation="tanh", name=f"bridge_{i}")
-                for i in decoder_places
-            ],
-            keras.layers.Dense(units, use_bias=False, name="keys"),
-            [decoder(f"decoder_{i}") for i in decoder_places],
-            Attention(name="attention"),
-            keras.layers.Dense(
-                config.embedding_units, activation="tanh", name="combined"
-            ),
-        )
-
-    @classmethod
-    def of(cls, model: keras.Model, config: Config) -> Layers:
-        """The layers of a model that `build` made."""
-        find = model.get_layer
-        decoder_places = range(1, config.decoder_layers + 1)
-        return cls(
-            config,
-            0,
-            find("embedding"),
-            [find(f"encoder_{i}") for i in range(1, config.encoder_layers + 1)],
-            [find(f"bridge_{i}") for i in decoder_places],
-            find("keys"),
-            [find(f"decoder_{i}") for i in decoder_places],
-            find("attention"),
-            find("combined"),
-        )
-
-    def dropout(self, name: str) -> keras.layers.Dropout:
-        return keras.layers.Dropout(
-            self.config.dropout,
-            seed=drawn(self.seed, *name.encode()),
-            name=f"dropout_{name}",
-        )
-
-    def encode(self, source: Any) -> tuple[Memory, list[Any]]:
-        """Subwords `(batch, source)` -> the memory and the decoder's first states."""
-        mask = ops.not_equal(source, PAD)
-        values = self.dropout("source")(self.embedding(source))
-        for index, encoder in enumerate(self.encoders, 1):
-            values = encoder(values, mask=mask)  # (batch, source, 2 · encoder_units)
-            values = self.dropout(f"encoder_{index}")(values)
-        used = ops.expand_dims(ops.cast(mask, values.dtype), -1)
-        mean = ops.sum(values * used, axis=1) / ops.maximum(ops.sum(used, axis=1), 1.0)
-        states = [bridge(mean) for bridge in self.bridges]
-        return Memory(values, self.keys(values), mask), states
-
-    def read(
-        self, hidden: Any, states: list[Any], memory: Memory, advance: Any
-    ) -> tuple[Any, list[Any], Any]:
-        """From the first decoder's outputs to the vectors before the softmax.
-
-        Args:
-            hidden: outputs of the first decoder layer, `(batch, target, units)`.
-            states: states of the layers after it, each `(batch, units)`.
-            memory: what the encoder made.
-            advance: runs one of those layers: (layer, inputs, state) -> outputs and
-                the next state.
-
-        Returns:
-            Vectors `(batch, target, embedding_units)`, the next states of the layers
-            after the first, the attention's weights `(batch, target, source)`.
-        """
-        context, weights = self.attention(
-            hidden, memory.keys, memory.values, memory.mask
-        )
-        next_states = []
-        for decoder, state in zip(self.decoders[1:], states, strict=True):
-            hidden, state = advance(
-                decoder, ops.concatenate([hidden, context], axis=-1), state
-            )
-            next_states.append(state)
-        combined = self.combined(ops.concatenate([hidden, context], axis=-1))
-        return combined, next_states, weights
-
-
 def build(config: Config, seed: int = 0) -> keras.Model:
     """Build the model: source and shifted target -> logits of the target.
 
@@ -256,57 +117,149 @@ def build(config: Config, seed: int = 0) -> keras.Model:
     h_0 and g_0 are tanh layers of the mean of m.
 
     Args:
-        config: shapes and rates; `vocabulary_size` must be the vocabulary's own.
+        config: shapes and rates; `vocabulary_size` must be set.
         seed: decides the dropout masks.
 
     Returns:
         A model of (source (batch, source), target (batch, target)), both int32 and
         padded with `PAD`: logits (batch, target, vocabulary).
 
+    Raises:
+        ValueError: `vocabulary_size` is not set.
+
     Example:
         >>> from zoo.translation.config import Config
         >>> build(Config(vocabulary_size=50)).output_shape
         (None, None, 50)
     """
-    return training_model(Layers.new(config, seed))
+    if config.vocabulary_size < 1:
+        raise ValueError(
+            f"config.vocabulary_size={config.vocabulary_size}; expected the number of "
+            f"subwords"
+        )
+    layers = {layer.name: layer for layer in _new_layers(config, seed)}
 
+    def dropout(name: str, inputs: Any) -> Any:
+        drawn_by = drawn(seed, *name.encode())
+        name = f"dropout_{name}"
+        return keras.layers.Dropout(config.dropout, seed=drawn_by, name=name)(inputs)
 
-def training_model(layers: Layers) -> keras.Model:
-    """The whole target at once, each position from the true ones before it."""
     source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
-    memory, states = layers.encode(source)
+    mask = ops.not_equal(source, PAD)
+    values = dropout("source", layers["embedding"](source))
+    for index in range(1, config.encoder_layers + 1):
+        values = layers[f"encoder_{index}"](values, mask=mask)
+        values = dropout(f"encoder_{index}", values)  # (…, source, 2 · encoder_units)
+    used = ops.expand_dims(ops.cast(mask, values.dtype), -1)
+    mean = ops.sum(values * used, axis=1) / ops.maximum(ops.sum(used, axis=1), 1.0)
+    places = range(1, config.decoder_layers + 1)
+    states = [layers[f"bridge_{index}"](mean) for index in places]
+    memory = (values, layers["keys"](values), mask)
     # Nothing looks ahead, so that padding behind a sentence cannot reach it; the mask
     # lets the kernel skip it.
-    mask = ops.not_equal(target, PAD)
+    target_mask = ops.not_equal(target, PAD)
 
-    def whole(decoder: Any, inputs: Any, state: Any) -> tuple[Any, Any]:
-        return decoder(inputs, initial_state=state, mask=mask)
+    def whole(decoder: keras.layers.Layer, inputs: Any, state: Any) -> tuple[Any, Any]:
+        return decoder(inputs, initial_state=state, mask=target_mask)
 
-    embedded = layers.dropout("target")(layers.embedding(target))
-    hidden, _ = whole(layers.decoders[0], embedded, states[0])
-    combined, _, _ = layers.read(hidden, states[1:], memory, whole)
-    logits = layers.embedding(layers.dropout("combined")(combined), reverse=True)
+    embedded = dropout("target", layers["embedding"](target))
+    combined, _, _ = _decode(layers, embedded, states, memory, whole)
+    logits = layers["embedding"](dropout("combined", combined), reverse=True)
     return keras.Model((source, target), logits, name="translation")
 
 
-def encoder_model(layers: Layers) -> keras.Model:
-    """Source -> (values, keys, mask) of the memory, then the first states."""
-    source = keras.Input((None,), dtype="int32", name="source")
-    memory, states = layers.encode(source)
-    return keras.Model(
-        source, (memory.values, memory.keys, memory.mask, *states), name="encoder"
-    )
+def _new_layers(config: Config, seed: int) -> list[keras.layers.Layer]:
+    """The layers that have weights, and the attention, by the names in the model."""
+
+    def gru(units: int, place: str, name: str, **options: Any) -> keras_gru.GRU:
+        return keras_gru.GRU(
+            units,
+            return_sequences=True,
+            recurrent_dropout=config.recurrent_dropout,
+            seed=drawn(seed, RECURRENT, *place.encode()),
+            name=name,
+            **options,
+            **keras_gru.VARIANTS[config.variant],
+        )
+
+    def dense(units: int, name: str, **options: Any) -> keras.layers.Dense:
+        return keras.layers.Dense(units, name=name, **options)
+
+    units, width = config.decoder_units, config.embedding_units
+    encoders = [f"encoder_{index}" for index in range(1, config.encoder_layers + 1)]
+    places = range(1, config.decoder_layers + 1)
+    return [
+        SharedEmbedding(config.vocabulary_size, width, name="embedding"),
+        *(
+            keras_gru.Bidirectional(gru(config.encoder_units, name, "gru"), name=name)
+            for name in encoders
+        ),
+        *(dense(units, f"bridge_{index}", activation="tanh") for index in places),
+        dense(units, "keys", use_bias=False),
+        *(
+            gru(units, name, name, return_state=True)
+            for name in (f"decoder_{index}" for index in places)
+        ),
+        Attention(name="attention"),
+        dense(width, "combined", activation="tanh"),
+    ]
 
 
-def step_model(layers: Layers, hypotheses: int) -> keras.Model:
+def _decode(
+    layers: Layers,
+    embedded: Any,
+    states: Sequence[Any],
+    memory: tuple[Any, Any, Any],
+    advance: Advance,
+) -> tuple[Any, list[Any], Any]:
+    """From the vectors of the subwords before to the vectors before the softmax.
+
+    Args:
+        layers: name -> layer.
+        embedded: (batch, target, embedding_units).
+        states: of the decoder's layers.
+        memory: what the attention reads of the source: values (batch, source,
+            2 · encoder_units), keys (batch, source, decoder_units), mask.
+        advance: runs a decoder layer.
+
+    Returns:
+        Vectors (batch, target, embedding_units), the states after them, the weights of
+        the attention (batch, target, source).
+    """
+    values, keys, mask = memory
+    hidden, after = advance(layers["decoder_1"], embedded, states[0])
+    context, weights = layers["attention"](hidden, keys, values, mask)
+    next_states = [after]
+    for index, state in enumerate(states[1:], 2):
+        inputs = ops.concatenate([hidden, context], axis=-1)
+        hidden, after = advance(layers[f"decoder_{index}"], inputs, state)
+        next_states.append(after)
+    combined = layers["combined"](ops.concatenate([hidden, context], axis=-1))
+    return combined, next_states, weights
+
+
+# The model in use: two models that share its weights.
+
+
+def encoder_model(model: keras.Model, config: Config) -> keras.Model:
+    """Source -> the memory's values, keys and mask, then the decoder's first states."""
+    # What the attention was given when the model was built.
+    _, keys, values, mask = model.get_layer("attention").input
+    bridges = [f"bridge_{index}" for index in range(1, config.decoder_layers + 1)]
+    states = [model.get_layer(name).output for name in bridges]
+    return keras.Model(model.inputs[0], (values, keys, mask, *states), name="encoder")
+
+
+def step_model(model: keras.Model, config: Config, hypotheses: int) -> keras.Model:
     """One subword further, for several hypotheses of each sentence.
 
     The memory is not repeated for each hypothesis: to the attention, hypotheses are
     what target positions are in training.
 
     Args:
-        layers: of a built model.
+        model: from `build`.
+        config: of that model.
         hypotheses: hypotheses of a sentence, a fixed number.
 
     Returns:
@@ -316,7 +269,7 @@ def step_model(layers: Layers, hypotheses: int) -> keras.Model:
         subwords), the attention's weights (batch, hypotheses, source) and the next
         states. What is no part of a translation has log-probability −1e9.
     """
-    config = layers.config
+    layers = {layer.name: layer for layer in model.layers}
     units = config.decoder_units
     tokens = keras.Input((hypotheses,), dtype="int32", name="tokens")
     values = keras.Input((None, 2 * config.encoder_units), name="values")
@@ -327,24 +280,21 @@ def step_model(layers: Layers, hypotheses: int) -> keras.Model:
         for index in range(1, config.decoder_layers + 1)
     ]
 
-    def one_step(decoder: Any, inputs: Any, state: Any) -> tuple[Any, Any]:
+    def one_step(
+        decoder: keras.layers.Layer, inputs: Any, state: Any
+    ) -> tuple[Any, Any]:
         rows = ops.reshape(inputs, (-1, 1, inputs.shape[-1]))
         _, after = decoder(rows, initial_state=ops.reshape(state, (-1, units)))
         after = ops.reshape(after, (-1, hypotheses, units))
         return after, after
 
-    hidden, first = one_step(layers.decoders[0], layers.embedding(tokens), states[0])
-    combined, others, weights = layers.read(
-        hidden, states[1:], Memory(values, keys, mask), one_step
-    )
+    embedded, memory = layers["embedding"](tokens), (values, keys, mask)
+    combined, after, weights = _decode(layers, embedded, states, memory, one_step)
     never = np.zeros(config.vocabulary_size, dtype="float32")
     never[list(NEVER)] = -1e9
-    logits = layers.embedding(combined, reverse=True)
+    logits = layers["embedding"](combined, reverse=True)
     best, ids = ops.top_k(
         ops.log_softmax(logits) + never, min(2 * hypotheses, config.vocabulary_size)
     )
-    return keras.Model(
-        (tokens, values, keys, mask, *states),
-        (best, ids, weights, first, *others),
-        name="step",
-    )
+    inputs = (tokens, *memory, *states)
+    return keras.Model(inputs, (best, ids, weights, *after), name="step")

@@ -37,7 +37,7 @@ def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config
         size: a name in `SIZES`; all that is not drawn is fixed to its values.
 
     Returns:
-        The configuration; the data may give fewer subwords than it allows.
+        The configuration; `vocabulary_size` is still to be set by the data.
     """
     fixed = SIZES[size]
     scientific = {

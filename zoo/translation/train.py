@@ -1,267 +1,162 @@
-"""Train a translation model: its data, its task, what it leaves at the end."""
+"""Train a translation model. Keras runs already, on the run's backend."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from zoo.errors import ZooError
+from zoo.backend import seed_everything
 from zoo.files import write_text
-from zoo.loop import Batch, Task
-from zoo.program import Program
-from zoo.program import Settings as CommonSettings
-from zoo.program import Setup as AnySetup
-from zoo.trained import Trained as AnyTrained
-from zoo.training.objective import Objective
+from zoo.presets.pretrained import initial_weights
+from zoo.runs import Run, RunFolder
+from zoo.training.data import Batches
 from zoo.training.optimizers import adamw
-from zoo.translation import data
-from zoo.translation.batches import Batches
-from zoo.translation.config import SIZES, Config
-from zoo.translation.subwords import EOS, Subwords
-
-if TYPE_CHECKING:
-    import keras
-
-    from zoo.loop import Progress
-    from zoo.runs import RunFolder
+from zoo.training.resume import ExactResume
+from zoo.training.tracing import forget_shapes
+from zoo.training.validation import Validation, verbosity
+from zoo.translation.config import OBJECTIVE, Config, Search
+from zoo.translation.data import Buckets, Pair, buckets_of, ends
+from zoo.translation.evaluation import (
+    bleu_and_chrf,
+    mean_nats,
+    smoothed_cross_entropy,
+)
+from zoo.translation.model import build
+from zoo.translation.subwords import Subwords
+from zoo.translation.translate import Translate
 
 SAMPLES = 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings(CommonSettings):
-    """What the command line decides.
+def train(run: Run) -> None:
+    """Train to the end, from the start or from the run's newest checkpoint.
 
-    Attributes:
-        pair: the languages of a dataset that has several; None for the others.
-        source_file, target_file: aligned files to train on; dataset is None then.
+    Raises:
+        ZooError: the sentences cannot be had or are all too long, or the folder is in
+            use.
+        TrainingFailed: the loss became NaN or infinite.
     """
-
-    files = ("source_file", "target_file")
-
-    pair: str | None = None
-    source_file: str | None = None
-    target_file: str | None = None
-
-    @property
-    def source(self) -> str:
-        if self.source_file is not None:
-            return Path(self.source_file).stem
-        return "-".join(filter(None, (self.dataset, self.pair)))
-
-
-Setup = AnySetup[Settings, Config, data.Corpus]
-Trained = AnyTrained[Settings, Config, data.Corpus]
-
-
-class Translate(Program[Settings, Config, data.Corpus]):
-    """Sentences of one language into another."""
-
-    name = "translation"
-    settings_type = Settings
-    config_type = Config
-    sizes = SIZES
-    objective = Objective("bleu", maximise=True)
-    columns = ("validation_bleu", "validation_nats")
-    headline = "bleu"
-    times: ClassVar = {"source": "source_time"}
-
-    def load(self, settings: Settings) -> data.Corpus:
-        if settings.source_file is not None and settings.target_file is not None:
-            return data.from_files(
-                Path(settings.source_file), Path(settings.target_file)
-            )
-        return data.load(str(settings.dataset), settings.pair)
-
-    def licence(self, settings: Settings) -> str:
-        """The licence of the sentences."""
-        return data.LICENCES.get(str(settings.dataset), "that of the files")
-
-    def extras(self, settings: Settings, data: data.Corpus) -> dict[str, Any]:
-        lines = (line for pair in data.splits["train"] for line in pair)
-        size = self.sizes[settings.size].vocabulary_size
-        return {"subwords": Subwords.learn(lines, size).to_json()}
-
-    def config(self, settings: Settings, extras: Mapping[str, Any]) -> Config:
-        return replace(
-            self.sizes[settings.size],
-            variant=settings.variant,
-            epochs=settings.epochs,
-            vocabulary_size=len(subwords_of(extras)),
+    corpus = run.source.load()
+    if run.extras:
+        subwords = Subwords.from_json(str(run.extras["subwords"]))
+    else:
+        lines = (line for pair in corpus.splits["train"] for line in pair)
+        subwords = Subwords.learn(lines, run.config.vocabulary)
+    config: Config = replace(run.config, vocabulary_size=len(subwords))
+    buckets, notes = buckets_of(corpus, subwords, config, run.seed)
+    held_out = corpus.splits["validation"]
+    with run.begin(config, {"subwords": subwords.to_json()}, corpus) as result:
+        sentences = f"{corpus.name}: {len(corpus.splits['train']):,} pairs"
+        about = [f"{sentences}, {len(subwords):,} subwords", *corpus.notes, *notes]
+        print("; ".join([*about, run.described()]))
+        seed_everything(run.seed)
+        validation = fit(
+            config,
+            buckets,
+            held_out,
+            subwords,
+            run.folder,
+            checkpoint_seconds=run.checkpoint_seconds,
+            facts={"data": corpus.sha256},
+            pretrained=run.pretrained,
         )
-
-    def check(self, setup: Setup) -> None:
-        _batches(setup)
-
-    def summary(self, setup: Setup) -> str:
-        _, notes = _training_ids(setup)
-        parts = [
-            f"{setup.data.name}: {len(setup.data.splits['train']):,} pairs, "
-            f"{setup.config.vocabulary_size:,} subwords",
-            *setup.data.notes,
-            *notes,
-        ]
-        return "; ".join(parts)
-
-    def build(self, config: Config) -> keras.Model:
-        from zoo.translation.model import build
-
-        return build(config)
-
-    def task(self, setup: Setup) -> TranslationTask:
-        return TranslationTask(
-            setup.config,
-            _batches(setup),
-            setup.data.splits["validation"],
-            subwords_of(setup.extras),
-            setup.settings.seed,
-        )
-
-    def finish(
-        self, setup: Setup, task: Task, run: RunFolder, progress: Progress
-    ) -> dict[str, Any]:
-        """Leave translations of the first validation sentences."""
-        from zoo.translation.translate import Translator
-
-        assert progress.best is not None  # the last step always validates
-        task.portable.set_weights(progress.best)
-        translate = Translator(task.portable, setup.config, subwords_of(setup.extras))
-        shown = setup.data.splits["validation"][:SAMPLES]
-        found = translate([source for source, _ in shown])
-        samples = [
-            f"source       {source}\nreference    {target}\ntranslation  {made.text}\n"
-            for (source, target), made in zip(shown, found, strict=True)
-        ]
-        write_text(run.samples, "\n".join(samples))
-        print("\n" + "\n".join(samples))
-        return {}
-
-    def evaluate(self, trained: Trained, **options: Any) -> dict[str, Any]:
-        """BLEU, chrF and accuracy; see `zoo.translation.use.evaluate`."""
-        from zoo.translation.use import evaluate
-
-        return evaluate(trained, **options)
-
-    def predictor(self, trained: Trained) -> Callable[..., Any]:
-        """See `zoo.translation.use.Sentences`."""
-        from zoo.translation.use import Sentences
-
-        return Sentences(trained)
+        result.update(validation.result())
+        if run.samples:
+            text = samples(config, subwords, validation.best, held_out[:SAMPLES])
+            write_text(run.folder.samples, text)
+            print("\n" + text)
 
 
-PROGRAM = Translate()
+def fit(
+    config: Config,
+    buckets: Buckets,
+    held_out: list[Pair],
+    subwords: Subwords,
+    folder: RunFolder,
+    *,
+    checkpoint_seconds: float,
+    facts: dict[str, Any],
+    pretrained: str | None = None,
+) -> Validation:
+    """Build, compile and fit a model, from the newest checkpoint of a folder.
 
+    Args:
+        config: all that decides it.
+        buckets: what trains.
+        held_out: what validates.
+        subwords: of the sentences.
+        folder: of checkpoints, best weights and curves.
+        checkpoint_seconds: the most work that a kill may cost.
+        facts: what the training depends on besides; see `ExactResume`.
+        pretrained: a preset whose weights to begin with.
 
-def subwords_of(extras: Mapping[str, Any]) -> Subwords:
-    """The vocabulary of a run."""
-    return Subwords.from_json(str(extras["subwords"]))
-
-
-def _training_ids(setup: Setup) -> tuple[list[tuple[list[int], list[int]]], list[str]]:
-    """Ids of the training pairs that are not too long, and a note on the others."""
-    subwords, longest = subwords_of(setup.extras), setup.config.max_length
-    pairs = setup.data.splits["train"]
-    sources = subwords.encode([source for source, _ in pairs])
-    targets = subwords.encode([target for _, target in pairs])
-    kept = [
-        (source, target)
-        for source, target in zip(sources, targets, strict=True)
-        if max(len(source), len(target)) <= longest
-    ]
-    if not kept:
-        raise ZooError(
-            f"{setup.data.name}: no training pair has at most {longest} subwords on "
-            f"either side; split the lines into sentences"
-        )
-    if len(kept) == len(pairs):
-        return kept, []
-    skipped = len(pairs) - len(kept)
-    return kept, [f"{skipped:,} pairs skipped: over {longest} subwords"]
-
-
-def _batches(setup: Setup) -> Batches:
-    pairs, _ = _training_ids(setup)
-    return Batches(
-        [source for source, _ in pairs],
-        [target for _, target in pairs],
-        tokens=setup.config.batch_tokens,
-        pad_to=setup.config.pad_to,
-        word_dropout=setup.config.word_dropout,
-        seed=setup.settings.seed,
+    Returns:
+        The validations, with the best weights.
+    """
+    # First, so that the seed gives the same initial weights to every start.
+    model = build(config, buckets.seed)
+    portable = build(config)
+    if pretrained:
+        model.set_weights(initial_weights(portable, pretrained, "translation"))
+    model.compile(
+        adamw(config, config.epochs * buckets.steps_per_epoch, config.averaging),
+        smoothed_cross_entropy(config.label_smoothing),
+    )
+    sources, references = map(list, zip(*held_out, strict=True))
+    greedy = Translate(portable, config, subwords, Search(beam=1))
+    true = Buckets(
+        subwords.encode(sources),
+        subwords.encode(references),
+        tokens=2 * config.batch_tokens,
+        pad_to=config.pad_to,
+    )
+    forget_shapes(
+        lambda *shape: portable.predict_on_batch((ends(*shape), ends(*shape)))
     )
 
-
-class TranslationTask(Task):
-    """The translation model as the shared loop sees it."""
-
-    def __init__(
-        self,
-        config: Config,
-        batches: Batches,
-        validation: list[data.Pair],
-        subwords: Subwords,
-        seed: int,
-    ) -> None:
-        from zoo.translation.loss import smoothed_cross_entropy
-        from zoo.translation.model import build
-        from zoo.translation.translate import Translator
-
-        self.config = config
-        self.batches = batches
-        self.steps_per_epoch = batches.steps_per_epoch
-        self.total_steps = config.epochs * batches.steps_per_epoch
-        self.validate_every = max(1, math.ceil(self.total_steps / config.validations))
-        # First, so that the seed gives the same initial weights to every start.
-        self.model = build(config, seed)
-        self.model.compile(
-            optimizer=adamw(config, self.total_steps, config.averaging),
-            loss=smoothed_cross_entropy(config.label_smoothing),
-        )
-        self.model.optimizer.build(self.model.trainable_variables)
-        self.portable = build(config)
-        self._greedy = Translator(self.portable, config, subwords, beam=1)
-        self._sources = [source for source, _ in validation]
-        self._references = [target for _, target in validation]
-        self._validation = Batches(
-            subwords.encode(self._sources),
-            subwords.encode(self._references),
-            tokens=2 * config.batch_tokens,
-            pad_to=config.pad_to,
-        )
-        self._compile_for_any_shape()
-
-    def _compile_for_any_shape(self) -> None:
-        """See `zoo.training.tracing.forget_shapes`."""
-        from zoo.training.tracing import forget_shapes, train_on_any_shape
-
-        def ends(rows: int, width: int) -> np.ndarray:
-            return np.full((rows, width), EOS, dtype=np.int32)
-
-        def train(rows: int, width: int) -> Batch:
-            return (ends(rows, width), ends(rows, width)), ends(rows, width)
-
-        def predict(rows: int, width: int) -> None:
-            self.portable.predict_on_batch((ends(rows, width), ends(rows, width)))
-
-        train_on_any_shape(self.model, train)
-        forget_shapes(predict)
-
-    def batch(self, step: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-        return self.batches.batch(step)
-
-    def validate(self, values: list[np.ndarray]) -> dict[str, float]:
+    def figures(values: list[np.ndarray]) -> dict[str, float]:
         """BLEU of greedy translations, and nats per subword of the true ones."""
-        from zoo.translation.loss import mean_nats
-        from zoo.translation.metrics import bleu_and_chrf
-
-        self.portable.set_weights(values)
-        found = [made.text for made in self._greedy(self._sources)]
+        portable.set_weights(values)
+        found = [made.text for made in greedy(sources)]
         return {
-            "bleu": bleu_and_chrf(found, self._references)["bleu"],
-            "nats": mean_nats(self.portable, self._validation),
+            "bleu": bleu_and_chrf(found, references)["bleu"],
+            "nats": mean_nats(portable, true),
         }
+
+    resume = ExactResume(
+        folder.checkpoints, Batches(buckets), seconds=checkpoint_seconds, facts=facts
+    )
+    resume.tell_damage()
+    validation = Validation(
+        folder,
+        resume,
+        portable,
+        figures,
+        OBJECTIVE,
+        epochs=config.epochs,
+        validations=config.validations,
+    )
+    model.fit(
+        resume.data,
+        epochs=config.epochs,
+        initial_epoch=resume.initial_epoch,
+        shuffle=False,
+        verbose=verbosity(),
+        callbacks=resume.callbacks(validation),
+    )
+    return validation
+
+
+def samples(
+    config: Config, subwords: Subwords, values: list[np.ndarray], pairs: list[Pair]
+) -> str:
+    """Some sentences, their true translations and a model's."""
+    model = build(config)
+    model.set_weights(values)
+    made = Translate(model, config, subwords, Search())([source for source, _ in pairs])
+    return "\n".join(
+        f"source       {source}\nreference    {target}\ntranslation  {one.text}\n"
+        for (source, target), one in zip(pairs, made, strict=True)
+    )

@@ -10,13 +10,12 @@ import keras
 import numpy as np
 
 from zoo.training.tracing import forget_shapes
-from zoo.translation.batches import padded
-from zoo.translation.config import Config
+from zoo.translation.config import Config, Search
+from zoo.translation.data import ends, padded
 from zoo.translation.decoding import Hypothesis, State, beam_search
-from zoo.translation.model import Layers, encoder_model, step_model
+from zoo.translation.model import encoder_model, step_model
 from zoo.translation.subwords import EOS, Subwords
 
-BEAM = 5
 # A translation has at most LONGEST_RATIO times the subwords of its source and
 # LONGEST_EXTRA more: where the end does not come, the search ends.
 LONGEST_RATIO = 2
@@ -35,16 +34,14 @@ class CompiledDecoder:
     """
 
     def __init__(self, model: keras.Model, config: Config, hypotheses: int) -> None:
-        layers = Layers.of(model, config)
         self.hypotheses = hypotheses
-        self._encoder = encoder_model(layers)
-        self._step = step_model(layers, hypotheses)
+        self._encoder = encoder_model(model, config)
+        self._step = step_model(model, config, hypotheses)
         forget_shapes(self._try)
 
     def _try(self, rows: int, width: int) -> None:
-        memory, states = self.start(np.full((rows, width), EOS, dtype=np.int32))
-        tokens = np.full((rows, self.hypotheses), EOS, dtype=np.int32)
-        self.step(tokens, memory, states)
+        memory, states = self.start(ends(rows, width))
+        self.step(ends(rows, self.hypotheses), memory, states)
 
     def start(self, source: np.ndarray) -> tuple[Any, State]:
         values, keys, mask, *states = self._encoder.predict_on_batch(source)
@@ -83,15 +80,14 @@ class Translation:
     attention: np.ndarray
 
 
-class Translator:
-    """Translates sentences with a trained model.
+class Translate:
+    """Translates sentences with a model, whose weights may change between calls.
 
     Args:
         model: from `zoo.translation.model.build`.
         config: of that model.
         subwords: its vocabulary.
-        beam: hypotheses of a sentence; 1 is greedy search.
-        length_penalty: see `zoo.translation.decoding.beam_search`.
+        how: beam and length penalty.
     """
 
     def __init__(
@@ -99,12 +95,11 @@ class Translator:
         model: keras.Model,
         config: Config,
         subwords: Subwords,
-        beam: int = BEAM,
-        length_penalty: float = 1.0,
+        how: Search,
     ) -> None:
         self.subwords = subwords
-        self.length_penalty = length_penalty
-        self.decoder = CompiledDecoder(model, config, beam)
+        self.length_penalty = how.length_penalty
+        self.decoder = CompiledDecoder(model, config, how.beam)
 
     def __call__(self, sentences: Sequence[str]) -> list[Translation]:
         """Translate sentences; an empty one stays empty."""

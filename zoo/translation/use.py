@@ -1,79 +1,199 @@
-"""Measure and use a trained model. Keras already runs."""
+"""Measure and use a trained translation model. Keras runs already."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from zoo.translation import metrics
-from zoo.translation.train import Trained, subwords_of
-from zoo.translation.translate import BEAM, Translator
+import keras
+
+from zoo.errors import ZooError
+from zoo.presets.pretrained import Pretrained
+from zoo.presets.saved import Saved
+from zoo.training.plots import picture
+from zoo.translation.config import Config, Evaluate, Predict, Search
+from zoo.translation.data import LONGEST_LINE, sentence
+from zoo.translation.evaluation import accuracy, bleu_and_chrf
+from zoo.translation.model import build
+from zoo.translation.subwords import Subwords
+from zoo.translation.translate import Translate, Translation
+
+# Lines that are read before the first are translated.
+LINES_AT_ONCE = 256
 
 
-def translator(
-    trained: Trained, beam: int = BEAM, length_penalty: float = 1.0
-) -> Translator:
-    """What translates with a run's best weights.
+class Translator(Pretrained):
+    """Translates sentences.
 
-    Raises:
-        ZooError: the weights or the vocabulary are damaged.
+    Example:
+        >>> from zoo.translation.use import Translator
+        >>> translator = Translator.from_preset("multi30k-en-de")
+        >>> translator.predict("Two dogs are playing.")  # doctest: +SKIP
+        ['Zwei Hunde spielen.']
     """
-    return Translator(
-        trained.model(),
-        trained.config,
-        subwords_of(trained.extras),
-        beam,
-        length_penalty,
+
+    program = "translation"
+
+    def __init__(self, saved: Saved, model: keras.Model) -> None:
+        super().__init__(saved, model)
+        self.subwords = Subwords.from_json(str(saved.extras["subwords"]))
+        self._compiled: dict[Search, Translate] = {}
+
+    @staticmethod
+    def build(config: Config) -> keras.Model:
+        return build(config)
+
+    def predict(self, sentences: str | Sequence[str], **options: Any) -> list[str]:
+        """The translation of each sentence; of one string, a list of one.
+
+        Args:
+            sentences: an empty one stays empty.
+            options: those of `Search`.
+
+        Raises:
+            ZooError: an option is out of its range.
+        """
+        if isinstance(sentences, str):
+            sentences = [sentences]
+        made = self.translate(sentences, Search(**options))
+        return [translation.text for translation in made]
+
+    def translate(self, sentences: Sequence[str], how: Search) -> list[Translation]:
+        """As `predict`, with scores and attention."""
+        if how not in self._compiled:
+            translate = Translate(self.model, self.config, self.subwords, how)
+            self._compiled[how] = translate
+        return self._compiled[how](sentences)
+
+    def evaluate(self, *, split: str = "test", **options: Any) -> dict[str, Any]:
+        """Translate held-out sentences of the data that it was trained on, and compare.
+
+        Args:
+            split: "test" or "validation".
+            options: those of `Search`.
+
+        Returns:
+            bleu, chrf (0 to 100), signature, accuracy (of whole sentences, 0 to 1),
+            dataset, split, beam, sentences, seconds (of translating).
+
+        Raises:
+            ZooError: the data cannot be had, or have changed.
+        """
+        corpus, how = self.saved.load_data(), Search(**options)
+        sources, references = zip(*corpus.splits[split], strict=True)
+        begun = time.perf_counter()
+        found = [made.text for made in self.translate(sources, how)]
+        return {
+            **bleu_and_chrf(found, references),
+            "accuracy": accuracy(found, references),
+            "dataset": corpus.name,
+            "split": corpus.split_names[split],
+            "beam": how.beam,
+            "sentences": len(found),
+            "seconds": round(time.perf_counter() - begun, 3),
+        }
+
+
+PRETRAINED = Translator
+
+
+# The command line.
+
+
+def evaluate(saved: Saved, options: Evaluate) -> dict[str, Any]:
+    """What ``zoo evaluate`` measures."""
+    return Translator.from_saved(saved).evaluate(**vars(options))
+
+
+def told(figures: dict[str, Any]) -> str:
+    """Figures of `evaluate` in words."""
+    return (
+        f"{figures['dataset']} {figures['split']}: BLEU {figures['bleu']:.2f}, "
+        f"chrF {figures['chrf']:.2f}, {figures['accuracy']:.1%} of "
+        f"{figures['sentences']:,} sentences exact, beam {figures['beam']}, "
+        f"{figures['seconds']:.1f} s\n{figures['signature']}"
     )
 
 
-def evaluate(
-    trained: Trained,
-    *,
-    split: str = "test",
-    beam: int = BEAM,
-    length_penalty: float = 1.0,
-) -> dict[str, Any]:
-    """Translate a split of the data that a run was trained on, and compare.
-
-    Returns:
-        bleu, chrf (0 to 100), signature, accuracy (of whole sentences, 0 to 1),
-        dataset, split, beam, sentences, seconds (of translating).
+def predict(saved: Saved, options: Predict, as_json: bool) -> dict[str, Any] | None:
+    """What ``zoo predict`` does: write translations, or return them as JSON.
 
     Raises:
-        ZooError: the data cannot be had or have changed.
+        ZooError: standard input is not UTF-8, or has no sentence to draw.
     """
-    corpus = trained.data()
-    pairs = corpus.splits[split]
-    references = [target for _, target in pairs]
-    translate = translator(trained, beam, length_penalty)
+    translator = Translator.from_saved(saved)
+    how = Search(options.beam, options.length_penalty)
     begun = time.perf_counter()
-    found = [made.text for made in translate([source for source, _ in pairs])]
+    found: list[Translation] = []
+    drawn = options.attention is None
+    lines = _lines()
+    # On a terminal each line is answered at once.
+    while batch := list(islice(lines, 1 if sys.stdin.isatty() else LINES_AT_ONCE)):
+        made = translator.translate(batch, how)
+        if not drawn and (shown := next((one for one in made if one.pieces), None)):
+            draw_attention(shown, Path(str(options.attention)))
+            drawn = True
+        if as_json:
+            found += made
+        else:
+            print(*(one.text for one in made), sep="\n", flush=True)
+    if not drawn:
+        raise ZooError(
+            f"--attention {options.attention}: standard input has no sentence"
+        )
+    if not as_json:
+        return None
     return {
-        **metrics.bleu_and_chrf(found, references),
-        "accuracy": metrics.accuracy(found, references),
-        "dataset": corpus.name,
-        "split": corpus.split_names[split],
-        "beam": beam,
-        "sentences": len(pairs),
+        "translations": [
+            {"source": one.source, "translation": one.text, "score": one.score}
+            for one in found
+        ],
+        "beam": options.beam,
         "seconds": round(time.perf_counter() - begun, 3),
     }
 
 
-class Sentences:
-    """Translates sentences with a run's best weights, by beam search.
+def _lines() -> Iterator[str]:
+    """Sentences of standard input.
 
-    Example:
-        >>> translation = zoo.load("multi30k-en-de")  # doctest: +SKIP
-        >>> translation.predict(["Two dogs are playing."])  # doctest: +SKIP
+    Raises:
+        ZooError: it is not UTF-8.
     """
+    for number, line in enumerate(iter(sys.stdin.buffer.readline, b""), 1):
+        try:
+            text = sentence(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except UnicodeDecodeError as error:
+            raise ZooError(
+                f"standard input is not UTF-8: line {number}, byte {error.start} is "
+                f"0x{error.object[error.start]:02x}; convert it first"
+            ) from error
+        if len(text) > LONGEST_LINE:
+            print(
+                f"note: line {number} has {len(text):,} characters; only the first "
+                f"{LONGEST_LINE:,} are translated",
+                file=sys.stderr,
+            )
+        yield text[:LONGEST_LINE]
 
-    def __init__(self, trained: Trained) -> None:
-        self._translate = translator(trained)
 
-    def __call__(self, sentences: str | Sequence[str]) -> list[str]:
-        """The translation of each sentence; of one string, a list of one."""
-        if isinstance(sentences, str):
-            sentences = [sentences]
-        return [made.text for made in self._translate(sentences)]
+def draw_attention(translation: Translation, path: Path) -> None:
+    """Draw the weights of the attention, target down and source across, as a PNG."""
+    rows, columns = translation.attention.shape
+    # "$" begins a formula for matplotlib.
+    source, target = (
+        [piece.replace("$", r"\$") for piece in pieces]
+        for pieces in (translation.source_pieces, translation.pieces)
+    )
+    with picture(path, 2.5 + 0.32 * columns, 2.0 + 0.3 * rows) as figure:
+        axes = figure.add_subplot()
+        image = axes.imshow(translation.attention, cmap="Blues", vmin=0.0, vmax=1.0)
+        slanted = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+        axes.set_xticks(range(columns), source, **slanted)
+        axes.set_yticks(range(rows), target)
+        axes.set_xlabel("source")
+        axes.set_ylabel("translation")
+        figure.colorbar(image, label="attention", shrink=0.8)
