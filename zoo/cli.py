@@ -60,8 +60,8 @@ class FieldType(click.ParamType):
             self.fail(f"{value!r}; expected {expected}", param, ctx)
 
 
-def options_of(kind: type, defaults: Any = None) -> list[click.Option]:
-    """An option for each field of a dataclass that can be typed.
+def options_of(kind: type, defaults: Any = None) -> list[click.Parameter]:
+    """An option, or argument, for each field of a dataclass that can be typed.
 
     Args:
         kind: the dataclass.
@@ -69,9 +69,12 @@ def options_of(kind: type, defaults: Any = None) -> list[click.Option]:
     """
     own = {one.name: one.default for one in fields(kind)}
     known = own if defaults is None else vars(defaults)
-    made = []
+    made: list[click.Parameter] = []
     for name in configs.options(kind):
         hint, default = configs.hints(kind)[name], known[name]
+        if configs.is_behind(hint):
+            made.append(click.Argument([name], nargs=-1, required=True))
+            continue
         flag = f"--{name.replace('_', '-')}"
         words = configs.words(hint)
         meaning = configs.meanings(kind)[name]
@@ -249,12 +252,12 @@ def use_command(name: str, action: str, program: Program) -> click.Command:
     command = click.Command(
         action,
         callback=run,
-        params=options_of(kind),
+        params=[click.Argument(["run"], metavar="RUN|PRESET"), *options_of(kind)],
         help=(kind.__doc__ or "").partition("\n")[0]
         if action == "predict"
         else f"Measure: {program.summary}.",
     )
-    return backend_option(json_option(run_argument(command)))
+    return backend_option(json_option(command))
 
 
 class Action(click.Group):

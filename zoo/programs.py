@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from zoo import language_model
+from zoo import language_model, speech
 from zoo.config import Program
 
-PROGRAMS: dict[str, Program] = {"language_model": language_model.PROGRAM}
+PROGRAMS: dict[str, Program] = {
+    "language_model": language_model.PROGRAM,
+    "speech": speech.PROGRAM,
+}
 
 
 def module(program: str, name: str) -> ModuleType:

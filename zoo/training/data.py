@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import keras
+
+# Two shapes (rows, width) that have nothing in common.
+SHAPES = ((8, 8), (16, 16))
 
 
 class StepBatches(Protocol):
@@ -33,3 +37,32 @@ class Batches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         self._epoch += 1
+
+
+class VaryingBatches(Batches):
+    """Batches whose width changes from step to step.
+
+    TensorFlow compiles the training step for the shapes of the first two batches that
+    Keras looks at before the training, and refuses others; so these two differ in all
+    that may change.
+
+    Args:
+        batches: see `Batches`.
+        example: takes rows and width, gives a batch of that shape; what stands in it
+            does not matter.
+    """
+
+    def __init__(
+        self, batches: StepBatches, example: Callable[[int, int], Any]
+    ) -> None:
+        super().__init__(batches)
+        self._example = example
+        self._training = False
+
+    def __getitem__(self, index: int) -> Any:
+        if not self._training:
+            return self._example(*SHAPES[index % len(SHAPES)])
+        return super().__getitem__(index)
+
+    def on_epoch_begin(self) -> None:
+        self._training = True

@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from zoo.errors import ZooError
 from zoo.files import replacing
 from zoo.training.objective import Objective
+
+
+@contextmanager
+def picture(path: Path, size: tuple[float, float] = (7.0, 4.0)) -> Iterator[Figure]:
+    """A figure to draw on, which is then saved: whole, or not at all.
+
+    Args:
+        path: where it goes; the suffix chooses the format.
+        size: width and height in inches.
+    """
+    # Not pyplot: it would pick a window system where there may be none.
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    yield figure
+    # The software's name and version in a PNG would change its bytes.
+    metadata = {"Software": None} if path.suffix == ".png" else None
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=120, metadata=metadata)
+
+
+def require_format(path: Path, option: str) -> None:
+    """Refuse a name that says no format of a picture.
+
+    Raises:
+        ZooError: matplotlib does not know the format.
+    """
+    known = sorted(FigureCanvasAgg.get_supported_filetypes())
+    if path.suffix.removeprefix(".") not in known:
+        raise ZooError(
+            f"{option} {path}: unknown format {path.suffix!r}; expected a name that "
+            f"ends in one of {', '.join(known)}"
+        )
 
 
 def learning_curve(
@@ -21,38 +58,30 @@ def learning_curve(
         title: stands above the picture.
         path: where the PNG goes.
     """
-    # Not pyplot: it would pick a window system where there may be none.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     steps = [entry["step"] for entry in history]
-    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.plot(steps, [entry["train_loss"] for entry in history], label="training")
-    name = objective.name
-    right = axes if objective.like_loss else axes.twinx()
-    right.plot(
-        steps,
-        [entry[name] for entry in history],
-        marker="o",
-        color="C1",
-        label="validation",
-    )
-    best = objective.best(history)
-    right.axhline(best[name], color="grey", linewidth=0.8, linestyle="--")
-    right.annotate(
-        f"{best[name]:.4f}",
-        (best["step"], best[name]),
-        textcoords="offset points",
-        xytext=(0, -14),
-        ha="center",
-    )
-    axes.set_xlabel("step")
-    axes.set_ylabel(name if right is axes else "training loss")
-    right.set_ylabel(name)
-    axes.set_title(title)
-    figure.legend(loc="outside right upper")
-    with replacing(path) as partial:
-        # The software's name and version in the file would change its bytes.
-        figure.savefig(partial, dpi=120, metadata={"Software": None})
+    with picture(path) as figure:
+        axes = figure.add_subplot()
+        axes.plot(steps, [entry["train_loss"] for entry in history], label="training")
+        name = objective.name
+        right = axes if objective.like_loss else axes.twinx()
+        right.plot(
+            steps,
+            [entry[name] for entry in history],
+            marker="o",
+            color="C1",
+            label="validation",
+        )
+        best = objective.best(history)
+        right.axhline(best[name], color="grey", linewidth=0.8, linestyle="--")
+        right.annotate(
+            f"{best[name]:.4f}",
+            (best["step"], best[name]),
+            textcoords="offset points",
+            xytext=(0, -14),
+            ha="center",
+        )
+        axes.set_xlabel("step")
+        axes.set_ylabel(name if right is axes else "training loss")
+        right.set_ylabel(name)
+        axes.set_title(title)
+        figure.legend(loc="outside right upper")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
-from zoo.loop import Batch
+from zoo.training.data import SHAPES
 from zoo.training.weights import values_of
-
-# Two shapes (rows, width) that have nothing in common.
-SHAPES = ((8, 8), (16, 16))
 
 
 def forget_shapes(call: Callable[[int, int], object]) -> None:
@@ -29,7 +27,7 @@ def forget_shapes(call: Callable[[int, int], object]) -> None:
             call(rows, width)
 
 
-def train_on_any_shape(model: keras.Model, batch: Callable[[int, int], Batch]) -> None:
+def train_on_any_shape(model: keras.Model, batch: Callable[[int, int], Any]) -> None:
     """Have a compiled model's training step forget shapes: train, and undo it.
 
     Args:
