@@ -61,7 +61,7 @@ class FieldType(click.ParamType[Any]):
 
 
 def options_of(kind: type, defaults: Any = None) -> list[click.Parameter]:
-    """An option for each field of a dataclass that can be typed.
+    """An option, or argument, for each field of a dataclass that can be typed.
 
     Args:
         kind: the dataclass.
@@ -72,6 +72,9 @@ def options_of(kind: type, defaults: Any = None) -> list[click.Parameter]:
     made: list[click.Parameter] = []
     for name in configs.options(kind):
         hint, default = configs.hints(kind)[name], known[name]
+        if configs.is_behind(hint):
+            made.append(click.Argument([name], nargs=-1, required=True))
+            continue
         flag = f"--{name.replace('_', '-')}"
         words = configs.words(hint)
         meaning = configs.meanings(kind)[name]
@@ -249,12 +252,12 @@ def use_command(name: str, action: str, program: Program) -> click.Command:
     command = click.Command(
         action,
         callback=run,
-        params=options_of(kind),
+        params=[click.Argument(["run"], metavar="RUN|PRESET"), *options_of(kind)],
         help=(kind.__doc__ or "").partition("\n")[0]
         if action == "predict"
         else f"Measure: {program.summary}.",
     )
-    return backend_option(json_option(run_argument(command)))
+    return backend_option(json_option(command))
 
 
 class Action(click.Group):

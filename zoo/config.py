@@ -86,6 +86,10 @@ class AFile:
     """A file's path; the command line makes it absolute."""
 
 
+class Behind:
+    """A field that is typed without its name, behind the options: one word or more."""
+
+
 class FromData:
     """A field that the data decide and nobody types."""
 
@@ -106,6 +110,7 @@ NotNegative = Annotated[float, Range(least=0)]
 Variant = Annotated[str, OneOf(_variants())]
 Name = str
 File = Annotated[str, AFile()]
+Words = Annotated[tuple[str, ...], Behind()]
 
 
 class Checked:
@@ -232,6 +237,10 @@ def words(hint: Any) -> tuple[str, ...]:
 
 def is_file(hint: Any) -> bool:
     return _marked(hint, AFile)
+
+
+def is_behind(hint: Any) -> bool:
+    return _marked(hint, Behind)
 
 
 def _fits(hint: Any, value: Any) -> bool:

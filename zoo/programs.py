@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from zoo import language_model, translation
+from zoo import language_model, speech, translation
 from zoo.config import Program
 
 PROGRAMS: dict[str, Program] = {
     "language_model": language_model.PROGRAM,
     "translation": translation.PROGRAM,
+    "speech": speech.PROGRAM,
 }
 
 

@@ -191,7 +191,11 @@ def _take_from(
         if name not in typed:
             options[name] = about.get(name)
     if "options" not in typed:
-        rest = {name: value for name, value in about.items() if name not in common}
+        rest = {
+            name: value
+            for name, value in about.items()
+            if name not in common and value is not None
+        }
         options["options"] = [f"{name}={value}" for name, value in rest.items()]
 
 

@@ -44,7 +44,9 @@ class ProgramModel:
     def build(self, hp: Any) -> Any:
         """The configuration of the values in `hp`."""
         space = search_module(self.name).search_space
-        return space(hp) if self.size is None else space(hp, size=self.size)
+        drawn = space(hp) if self.size is None else space(hp, size=self.size)
+        fixed = {one: self.settings[one] for one in vars(drawn) if one in self.settings}
+        return replace(drawn, **fixed)
 
     def fit(
         self,
@@ -130,21 +132,32 @@ def settings_of(
         program: what is swept.
         dataset: to train on; None: the default, or what an option names.
         backend: of Keras.
-        options: further fields of the program's source, each NAME=VALUE.
+        options: further fields of the program's source, or fields of its configuration
+            that are not searched, each NAME=VALUE.
 
     Raises:
         ZooError: an option is none of them.
     """
-    kind = PROGRAMS[program].source
+    kind, config = PROGRAMS[program].source, PROGRAMS[program].config
     own = [name for name in configs.options(kind) if name != "dataset"]
+    search = search_module(program)
+    searched = {*search.SCIENTIFIC, *search.NUISANCE}
+    fixed = [name for name in configs.options(config) if name not in searched]
     found: dict[str, Any] = {} if dataset is None else {"dataset": dataset}
+    values: dict[str, Any] = {}
     for option in options:
         name, equals, value = option.partition("=")
-        if not equals or name not in own:
-            expected = " or ".join(f"{one}=VALUE" for one in own) or "none at all"
-            raise ZooError(f"--option {option}: expected {expected}")
-        found[name] = configs.parse(kind, name, value)
-    return {**vars(kind(**found)), "backend": backend}
+        if equals and name in own:
+            found[name] = configs.parse(kind, name, value)
+        elif equals and name in fixed:
+            values[name] = configs.parse(config, name, value)
+        else:
+            expected = ", ".join(f"{one}=VALUE" for one in own)
+            raise ZooError(
+                f"--option {option}: expected {expected}, or a field of the "
+                f"configuration that is not searched"
+            )
+    return {**vars(kind(**found)), **values, "backend": backend}
 
 
 def search_module(program: str) -> Any:

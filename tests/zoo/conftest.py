@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +41,26 @@ Zoo = Callable[..., Outcome]
 def table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV."""
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def killed(module: str, out: Path, *arguments: object) -> None:
+    """Run ``python -m MODULE``, and end it with SIGKILL behind its third batch."""
+    more = ("--out", out, "--checkpoint-seconds", "0")
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, (*arguments, *more))],
+        stdout=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[2],
+    )
+    deadline = time.monotonic() + 240
+    try:
+        while not list((out / "checkpoints").glob("step-*[3-9].npz")):
+            assert process.poll() is None, "the training ended before it was killed"
+            assert time.monotonic() < deadline, "the training does not get on"
+            time.sleep(0.005)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (out / "result.json").exists(), "killed too late to test anything"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.zoo.conftest import Zoo, table
+from tests.zoo.conftest import Zoo, killed, table
 from zoo import runs
 from zoo.__main__ import main
 from zoo.training import ExactResume
 
-ROOT = Path(__file__).parents[2]
 FIELDS = ("final_weights_sha256", "best_weights_sha256", "validation_nats", "steps")
 
 
@@ -25,35 +21,12 @@ def _result(run: Path) -> dict[str, object]:
     return {name: result[name] for name in FIELDS}
 
 
-def _steps(run: Path) -> int:
-    """The step of the newest checkpoint."""
-    names = sorted(path.stem for path in (run / "checkpoints").glob("step-*.npz"))
-    return int(names[-1].removeprefix("step-")) if names else 0
-
-
 def test_a_killed_training_ends_with_the_same_weights(
     zoo: Zoo, text_file: Path, trained: Path, tmp_path: Path
 ) -> None:
     """A real SIGKILL, somewhere behind the third batch, in another process."""
     out = tmp_path / "killed"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tests.zoo.tiny_zoo", "train", "language_model"),
-            *("--text", text_file, "--out", out, "--checkpoint-seconds", "0"),
-        ],
-        stdout=subprocess.DEVNULL,
-        cwd=ROOT,
-    )
-    deadline = time.monotonic() + 120
-    try:
-        while _steps(out) < 3:
-            assert process.poll() is None, "the training ended before it was killed"
-            assert time.monotonic() < deadline, "the training does not get on"
-            time.sleep(0.005)
-    finally:
-        process.kill()
-        process.wait()
-    assert not (out / "result.json").exists(), "killed too late to test anything"
+    killed("tests.zoo.tiny_zoo", out, "train", "language_model", "--text", text_file)
     outcome = zoo("train", "language_model", "--out", out, "--resume")
     assert outcome.code == 0, outcome.err
     assert _result(out) == _result(trained)

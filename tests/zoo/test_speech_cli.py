@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
+import keras_tuner
 import numpy as np
 import pytest
 import soundfile
 from scipy import signal
 
 import zoo as zoo_package
-from tests.zoo.conftest import Zoo, table
-from tests.zoo.sweeping import figures_of_a_trial
-from zoo import loop as training
+from keras_gru.tuning.records import EPOCHS, SEED
+from keras_gru.tuning.trials import Trial
+from tests.zoo import tiny_speech
+from tests.zoo.conftest import Zoo, killed, table
+from tests.zoo.tiny_speech import TINY
 from zoo.__main__ import main
-from zoo.speech import data, recordings, synthetic
-from zoo.speech.config import SIZES, TASKS, Config
-from zoo.speech.features import SAMPLE_RATE, log_mel
-from zoo.speech.recordings import Split
+from zoo.backend import chosen
+from zoo.errors import ZooError
+from zoo.presets.make import make
+from zoo.speech import batches, speakers, synthetic
+from zoo.speech.config import SAMPLE_RATE, SIZES, TASKS
+from zoo.speech.data import Source
+from zoo.speech.features import log_mel
+from zoo.speech.use import Recogniser
+from zoo.sweep_model import ProgramModel, settings_of
+from zoo.training.weights import values_of
 
-TINY = Config(
-    mels=12, units=10, layers=1, batch_size=4, epochs=2, pad_to=256, validations=2
-)
 STEPS = 2 * (60 // 4)
 
 
@@ -33,11 +38,7 @@ def _smaller_still() -> Iterator[None]:
     """A smaller "tiny", and fewer recordings and strings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "tiny", TINY)
-        found = synthetic.recordings(takes=8)
-        patch.setattr(synthetic, "recordings", lambda: found)
-        patch.setattr(data, "TEST_STRINGS", 12)
-        patch.setattr(data, "VALIDATION_STRINGS", 6)
-        patch.setattr(data, "STATISTICS_EXAMPLES", 20)
+        tiny_speech.shrink(patch.setattr)
         yield
 
 
@@ -62,15 +63,17 @@ def spoken(
 ) -> dict[str, Path]:
     """Files of one string: as it is, at another rate, in stereo, as frames."""
     folder = tmp_path_factory.mktemp("audio")
-    split = Split.of(recordings.load("synthetic"))
-    samples = data.examples(split.test, "strings", 5, 1)[0].samples
+    split = Source("synthetic").load().split
+    samples = batches.strings(split.test, 5, 1)[0].samples
     high = signal.resample_poly(samples, 6, 1)
     soundfile.write(folder / "as_it_is.wav", samples, SAMPLE_RATE, subtype="FLOAT")
     soundfile.write(folder / "high.wav", high, 6 * SAMPLE_RATE, subtype="FLOAT")
     soundfile.write(
         folder / "stereo.flac", np.stack([high, high], axis=1), 6 * SAMPLE_RATE
     )
-    np.save(folder / "frames.npy", log_mel(np.pad(samples, (0, data.TAIL)), TINY.mels))
+    np.save(
+        folder / "frames.npy", log_mel(np.pad(samples, (0, batches.TAIL)), TINY.mels)
+    )
     return {path.stem: path for path in folder.iterdir()}
 
 
@@ -109,30 +112,17 @@ def test_evaluate_is_what_the_training_measured(
     assert figure in zoo("evaluate", "speech", runs[task]).out
 
 
-class _Stop(Exception):
-    """Stands for the kill where a process of its own would only cost time."""
-
-
 @pytest.mark.parametrize("task", list(TASKS))
-def test_a_stopped_training_ends_with_the_same_weights(
+def test_a_killed_training_ends_with_the_same_weights(
     zoo: Zoo, runs: dict[str, Path], tmp_path: Path, task: str
 ) -> None:
-    save = training._save
-
-    def saved(task, run, facts, progress):
-        save(task, run, facts, progress)
-        if progress.step >= 7:
-            raise _Stop
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_save", saved)
-        with pytest.raises(_Stop):
-            _train(task, tmp_path / "run", "--checkpoint-seconds", "0")
-    outcome = zoo("train", "speech", "--out", tmp_path / "run", "--resume")
+    """A real SIGKILL in the middle of an epoch, in another process."""
+    out = tmp_path / "killed"
+    killed("tests.zoo.tiny_speech", out, "train", "speech", "--task", task)
+    outcome = zoo("train", "speech", "--out", out, "--resume")
     assert outcome.code == 0, outcome.err
     results = [
-        json.loads((run / "result.json").read_text())
-        for run in (tmp_path / "run", runs[task])
+        json.loads((run / "result.json").read_text()) for run in (out, runs[task])
     ]
     for result in results:
         del result["seconds"]
@@ -150,20 +140,26 @@ def test_resume_with_another_task_names_it(zoo: Zoo, runs: dict[str, Path]) -> N
 @pytest.mark.once
 @pytest.mark.parametrize("task", list(TASKS))
 def test_a_trial_of_a_sweep(tmp_path: Path, task: str) -> None:
-    config = replace(TINY, variant="chung2014", units=7, recurrent_dropout=0.2)
-    option = f"task={task}"
-    figures = figures_of_a_trial("speech", config, tmp_path, "synthetic", option)
-    assert set(figures) == {
-        "nats",
-        "epochs",
-        "wer" if task == "strings" else "accuracy",
-    }
+    settings = settings_of("speech", None, chosen(), [f"task={task}"])
+    assert settings["hold_out"] is None
+    model = ProgramModel("speech", settings, "tiny")
+    model.trial = Trial("0003", 7, tmp_path)
+    hp = keras_tuner.HyperParameters()
+    hp.values = {SEED: 7, EPOCHS: 1, "variant": "chung2014", "units": 5}
+    figures = model.fit(hp, model.build(hp), epochs=1)
+    rate = "wer" if task == "strings" else "accuracy"
+    assert set(figures) == {"nats", "epochs", rate}
     stored = json.loads((tmp_path / "run" / "settings.json").read_text())["config"]
-    assert (stored["variant"], stored["units"], stored["task"]) == (
-        "chung2014",
-        7,
-        task,
-    )
+    assert {name: stored[name] for name in ("variant", "units", "task")} == {
+        "variant": "chung2014",
+        "units": 5,
+        "task": task,
+    }
+
+
+def test_what_a_sweep_searches_is_not_to_be_fixed() -> None:
+    with pytest.raises(ZooError, match=r"units=5: expected hold_out=VALUE, or a field"):
+        settings_of("speech", None, chosen(), ["units=5"])
 
 
 @pytest.mark.once
@@ -259,6 +255,43 @@ def test_from_python(runs: dict[str, Path], spoken: dict[str, Path]) -> None:
     assert "wer" in loaded.evaluate()
 
 
+@pytest.mark.parametrize("task", list(TASKS))
+def test_a_preset_is_used_and_trained_on(
+    zoo: Zoo, runs: dict[str, Path], spoken: dict[str, Path], tmp_path: Path, task: str
+) -> None:
+    folder = make(runs[task], "made", chosen(), into=tmp_path)
+    figures = json.loads((folder / "config.json").read_text())["figures"]
+    recogniser = Recogniser.from_preset(folder)
+    measured = recogniser.evaluate()
+    assert measured["nats"] == pytest.approx(figures["nats"], abs=1e-6)
+    saved = recogniser.save_to_preset(tmp_path / "saved")
+    for found, expected in zip(
+        values_of(zoo_package.load(saved).model.weights),
+        values_of(recogniser.model.weights),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found, expected)
+    outcome = zoo(
+        *("train", "speech", "--from-preset", saved, "--epochs", 1),
+        *("--learning-rate", 1e-6, "--out", tmp_path / "run"),
+    )
+    assert outcome.code == 0, outcome.err
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["test_nats"] == pytest.approx(measured["nats"], rel=0.02)
+    stored = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert stored["config"]["task"] == task
+    assert stored["extras"] == recogniser.saved.extras
+
+
+def test_a_preset_of_the_other_task_does_not_fit(
+    zoo: Zoo, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    command = ("--from-preset", runs["digits"], "--task", "strings")
+    outcome = zoo("train", "speech", *command, "--out", tmp_path / "run")
+    assert outcome.code == 2
+    assert "do not fit the configuration" in outcome.err
+
+
 # Mistakes. Each is one line on stderr, and exit code 2.
 
 
@@ -345,12 +378,10 @@ def test_fsdd_that_is_nowhere(
 
 
 def test_the_table_of_speakers_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from click.testing import CliRunner
-
-    from zoo.speech import speakers
-
     commands = []
 
     def run(command: list[str], **options: object) -> object:
@@ -368,18 +399,19 @@ def test_the_table_of_speakers_goes_on_where_it_was(
 
     monkeypatch.setattr(speakers.subprocess, "run", run)
     command = ["--dataset", "synthetic", "--size", "tiny", "--out", str(tmp_path)]
-    failed = CliRunner().invoke(speakers.speakers, command)
-    assert "the training without child ended with exit code -9" in str(failed.exception)
+    assert speakers.main(command) == 2
+    told = capsys.readouterr().err
+    assert "the training without child ended with exit code -9" in told
     assert [row["speaker"] for row in table(tmp_path / "speakers.csv")] == [
         *("alto", "bass")
     ]
-    done = CliRunner().invoke(speakers.speakers, [*command, "--json"])
-    assert done.exit_code == 0
-    figures = json.loads(done.stdout)
+    assert speakers.main([*command, "--json", "--units", "9"]) == 0
+    figures = json.loads(capsys.readouterr().out)
     assert figures["accuracy"] == pytest.approx(0.75)
     assert list(figures["speakers"]) == [voice.name for voice in synthetic.VOICES]
     assert len(table(tmp_path / "speakers.csv")) == 6
     assert len(commands) == 3 + 4  # those that had ended were not trained again
+    assert "--units" in commands[-1]  # as all that this command does not know
     assert [command[-1] == "--resume" for command in commands[2:5]] == [
         *(False, True, False)
     ]

@@ -16,17 +16,17 @@ import pytest
 
 from zoo.datasets import cache_folder
 from zoo.errors import ZooError
-from zoo.speech import augment, data, recordings, synthetic
-from zoo.speech.config import SIZES, TASKS, Config, for_task
-from zoo.speech.features import SAMPLE_RATE
-from zoo.speech.recordings import Recording, Split
+from zoo.speech import augment, batches, data, fsdd, synthetic
+from zoo.speech.config import SAMPLE_RATE, SIZES, TASKS, Config
+from zoo.speech.data import Split
+from zoo.speech.recordings import Recording, digest
 
 pytestmark = pytest.mark.once
 
 # Read before a fixture hides it from the tests.
 DATA = os.environ.get("KERAS_GRU_DATA")
 
-TINY = {task: for_task(SIZES["tiny"], task) for task in TASKS}
+TINY = {task: replace(SIZES["tiny"], task=task) for task in TASKS}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_held_out_speaker_is_heard_in_the_test_only(few) -> None:
     assert {one.speaker for one in split.test} == {"tenor"}
     assert len(split.test) == 80
     others = {one.speaker for one in split.train + split.validation}
-    assert others == set(recordings.speakers_of(few)) - {"tenor"}
+    assert others == set(data.speakers_of(few)) - {"tenor"}
     assert not {5, 6} & {one.take for one in split.train}
 
 
@@ -105,9 +105,8 @@ def _wav(samples: int, rate: int = SAMPLE_RATE) -> bytes:
 @pytest.fixture
 def small_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Make archives of a dataset that has two speakers and one take."""
-    monkeypatch.setattr(recordings, "FSDD_SPEAKERS", ("ann", "bob"))
-    monkeypatch.setattr(recordings, "FSDD_TAKES", 1)
-    recordings._pattern.cache_clear()
+    monkeypatch.setattr(fsdd, "SPEAKERS", ("ann", "bob"))
+    monkeypatch.setattr(fsdd, "TAKES", 1)
 
     def make(changes: dict[str, bytes | None] | None = None) -> Path:
         members = {
@@ -123,8 +122,7 @@ def small_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
                     archive.writestr(name, content)
         return path
 
-    yield make
-    recordings._pattern.cache_clear()
+    return make
 
 
 def test_recordings_come_straight_from_the_archive(
@@ -132,7 +130,7 @@ def test_recordings_come_straight_from_the_archive(
 ) -> None:
     path = small_archive()
     before = set(tmp_path.rglob("*"))
-    found = recordings.read_fsdd(path)
+    found = fsdd.read(path)
     assert set(tmp_path.rglob("*")) == before
     assert [(one.digit, one.speaker) for one in found[:3]] == [
         (0, "ann"),
@@ -156,7 +154,7 @@ def test_names_that_lead_elsewhere_are_never_looked_at(
         "fsdd/recordings/0_ann_7.wav": b"no such take",
         "fsdd/recordings/0_eve_0.wav": b"no such speaker",
     }
-    assert len(recordings.read_fsdd(small_archive(evil))) == 20
+    assert len(fsdd.read(small_archive(evil))) == 20
     assert [path.name for path in tmp_path.rglob("*")] == ["fsdd.zip"]
 
 
@@ -177,7 +175,7 @@ def test_archives_with_other_content(
     small_archive, changes: dict[str, bytes | None], words: str
 ) -> None:
     with pytest.raises(ZooError, match=words):
-        recordings.read_fsdd(small_archive(changes))
+        fsdd.read(small_archive(changes))
 
 
 @pytest.mark.parametrize("damage", ["torn", "empty", "flipped", "absent"])
@@ -194,7 +192,7 @@ def test_damaged_archives(small_archive, damage: str) -> None:
     else:
         path.unlink()
     with pytest.raises(ZooError, match=r"fsdd\.zip is damaged: ") as error:
-        recordings.read_fsdd(path)
+        fsdd.read(path)
     assert "\n" not in str(error.value)
 
 
@@ -205,14 +203,14 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("KERAS_GRU_DATA", raising=False)
     served = tmp_path / "public"
     served.mkdir()
-    public = replace(recordings.FSDD, url=(served / "fsdd.zip").as_uri())
-    monkeypatch.setattr(recordings, "FSDD", public)
+    public = replace(fsdd.ARCHIVE, url=(served / "fsdd.zip").as_uri())
+    monkeypatch.setattr(fsdd, "ARCHIVE", public)
     return served
 
 
 def test_an_archive_that_is_nowhere(nowhere: Path) -> None:
     with pytest.raises(ZooError, match="cannot download free-spoken-digit-dataset"):
-        recordings.load("fsdd")
+        data.load("fsdd")
     assert not list(cache_folder().iterdir())
 
 
@@ -221,25 +219,25 @@ def test_an_archive_is_downloaded_and_its_content_checked(
 ) -> None:
     shutil.copy(small_archive(), nowhere / "fsdd.zip")
     with pytest.raises(ZooError, match=r"has other recordings than .* sha256 of"):
-        recordings.load("fsdd")
+        data.load("fsdd")
     assert not list(cache_folder().iterdir())  # nothing of it is kept
-    expected = recordings.read_fsdd(nowhere / "fsdd.zip")
-    monkeypatch.setattr(recordings, "FSDD_DIGEST", recordings.digest(expected))
-    assert recordings.digest(recordings.load("fsdd")) == recordings.digest(expected)
+    expected = fsdd.read(nowhere / "fsdd.zip")
+    monkeypatch.setattr(fsdd, "DIGEST", digest(expected))
+    assert digest(data.load("fsdd")) == digest(expected)
     (nowhere / "fsdd.zip").unlink()  # from now on it is in the cache
-    assert len(recordings.load("fsdd")) == 20
+    assert len(data.load("fsdd")) == 20
 
 
 @pytest.fixture
 def public_archive() -> Path:
-    path = Path(DATA or "") / recordings.FSDD.name
+    path = Path(DATA or "") / fsdd.ARCHIVE.name
     if not DATA or not path.is_file():
-        pytest.skip(f"{recordings.FSDD.name} is not in KERAS_GRU_DATA ({DATA})")
+        pytest.skip(f"{fsdd.ARCHIVE.name} is not in KERAS_GRU_DATA ({DATA})")
     return path
 
 
 def test_the_public_archive(public_archive: Path) -> None:
-    found = recordings.load_fsdd(public_archive)
+    found = fsdd.load(public_archive)
     assert len(found) == 3_000
     assert set(Counter(one.digit for one in found).values()) == {300}
     assert set(Counter(one.speaker for one in found).values()) == {500}
@@ -258,7 +256,7 @@ def test_a_torn_public_archive(public_archive: Path, tmp_path: Path) -> None:
     with torn.open("r+b") as file:
         file.truncate(1_000_000)
     with pytest.raises(ZooError, match=r"torn\.zip is damaged: BadZipFile"):
-        recordings.read_fsdd(torn)
+        fsdd.read(torn)
 
 
 # Augmentation and strings.
@@ -312,8 +310,8 @@ def test_short_recordings_are_not_masked_away() -> None:
 
 def test_the_test_strings_are_always_the_same_and_as_described(few) -> None:
     split = Split.of(few)
-    made = data.examples(split.test, "strings", data.TEST_SEED, 40)
-    again = data.examples(split.test, "strings", data.TEST_SEED, 20)
+    made = batches.strings(split.test, batches.TEST_SEED, 40)
+    again = batches.strings(split.test, batches.TEST_SEED, 20)
     for one, other in zip(made[:20], again, strict=True):
         np.testing.assert_array_equal(one.samples, other.samples)
         assert one.digits == other.digits
@@ -321,7 +319,7 @@ def test_the_test_strings_are_always_the_same_and_as_described(few) -> None:
     assert {digit for one in made for digit in one.digits} == set(range(10))
     alone = [len(set(one.speakers)) == 1 for one in made]
     assert 0.3 < np.mean(alone) < 0.8
-    other_list = data.examples(split.test, "strings", data.VALIDATION_SEED, 20)
+    other_list = batches.strings(split.test, batches.VALIDATION_SEED, 20)
     assert [one.digits for one in other_list] != [one.digits for one in again]
 
 
@@ -343,7 +341,7 @@ def test_a_string_holds_its_recordings_with_pauses_between(few) -> None:
 def test_some_training_strings_say_nothing(few) -> None:
     config = replace(TINY["strings"], silent=0.25)
     made = [
-        data.perturbed_string(few, 7, config, np.random.default_rng(index))
+        augment.example(few[0], few, 7, config, np.random.default_rng(index))
         for index in range(200)
     ]
     silent = [one for one in made if not one.digits]
@@ -353,7 +351,7 @@ def test_some_training_strings_say_nothing(few) -> None:
         for ones in (silent, [one for one in made if one.digits])
     ]
     assert 0 < loudness[0] < 0.2 * loudness[1]
-    assert data.targets_of(silent, config).max() == data.BLANK
+    assert batches.targets_of(silent, config).max() == batches.BLANK
 
 
 # Batches.
@@ -363,17 +361,17 @@ def test_some_training_strings_say_nothing(few) -> None:
 def test_batches_are_a_function_of_seed_and_step(few, task: str) -> None:
     train = Split.of(few).train
     config = replace(TINY[task], batch_size=8)
-    features = data.statistics(train, config)
-    batches = data.Batches(train, features, config, seed=3)
-    (first, mask), targets = batches.batch(5)
-    batches.batch(2)
-    (again, mask_again), targets_again = data.Batches(
+    features = batches.statistics(train, config)
+    made = batches.Batches(train, features, config, seed=3)
+    (first, mask), targets = made.batch(5)
+    made.batch(2)
+    (again, mask_again), targets_again = batches.Batches(
         train, features, config, seed=3
     ).batch(5)
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(mask, mask_again)
     np.testing.assert_array_equal(targets, targets_again)
-    (other, _), _ = data.Batches(train, features, config, seed=4).batch(5)
+    (other, _), _ = batches.Batches(train, features, config, seed=4).batch(5)
     assert other.shape != first.shape or (other != first).any()
     assert first.shape[:2] == mask.shape
     assert first.shape[1] % config.pad_to == 0
@@ -387,9 +385,9 @@ def test_batches_are_a_function_of_seed_and_step(few, task: str) -> None:
 def test_an_epoch_of_digits_hears_every_recording_once(few) -> None:
     train = Split.of(few).train
     config = replace(TINY["digits"], batch_size=10)
-    batches = data.Batches(train, data.statistics(train, config), config, seed=0)
-    assert batches.steps_per_epoch == 6
-    heard = np.concatenate([batches.batch(step)[1] for step in range(6, 12)])
+    made = batches.Batches(train, batches.statistics(train, config), config, seed=0)
+    assert made.steps_per_epoch == 6
+    heard = np.concatenate([made.batch(step)[1] for step in range(6, 12)])
     assert Counter(heard.tolist()) == Counter(one.digit for one in train)
 
 
@@ -398,15 +396,15 @@ def test_strings_grow_to_seven_digits(few) -> None:
     config = replace(
         TINY["strings"], batch_size=12, epochs=10, curriculum=0.5, silent=0.0
     )
-    batches = data.Batches(train, data.statistics(train, config), config, seed=0)
-    assert [batches.longest(step) for step in (0, 4, 5, 24, 25, 49)] == [
+    made = batches.Batches(train, batches.statistics(train, config), config, seed=0)
+    assert [made.longest(step) for step in (0, 4, 5, 24, 25, 49)] == [
         *(1, 1, 2, 6, 7, 7)
     ]
-    assert ((batches.batch(0)[1] != data.BLANK).sum(axis=1) == 1).all()
+    assert ((made.batch(0)[1] != batches.BLANK).sum(axis=1) == 1).all()
     lengths = {
         int(length)
         for step in range(25, 35)
-        for length in (batches.batch(step)[1] != data.BLANK).sum(axis=1)
+        for length in (made.batch(step)[1] != batches.BLANK).sum(axis=1)
     }
     assert lengths == {1, 2, 3, 4, 5, 6, 7}
 
@@ -414,15 +412,15 @@ def test_strings_grow_to_seven_digits(few) -> None:
 def test_statistics_are_of_the_training_data(few) -> None:
     train = Split.of(few).train
     for config in TINY.values():
-        features = data.statistics(train, config)
-        batches = data.Batches(train, features, config, seed=9)
-        (values, mask), _ = batches.batch(batches.steps_per_epoch * config.epochs - 1)
+        features = batches.statistics(train, config)
+        made = batches.Batches(train, features, config, seed=9)
+        (values, mask), _ = made.batch(made.steps_per_epoch * config.epochs - 1)
         assert abs(float(values[mask].mean())) < 0.3
         assert 0.6 < float(values[mask].std()) < 1.3
 
 
 def test_too_few_recordings(few) -> None:
     config: Config = TINY["digits"]
-    features = data.statistics(few[:5], config)
+    features = batches.statistics(few[:5], config)
     with pytest.raises(ZooError, match="5 recordings to train on are fewer than one"):
-        data.Batches(few[:5], features, config, seed=0).require_one_batch()
+        batches.Batches(few[:5], features, config, seed=0).require_one_batch()

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from zoo.speech.config import SAMPLE_RATE
 from zoo.speech.features import (
     FFT_LENGTH,
     FLOOR,
     HIGHEST,
     HOP,
     LOWEST,
-    SAMPLE_RATE,
     WINDOW,
     Features,
     FeatureStream,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -147,7 +148,10 @@ def initial_weights(model: keras.Model, source: str, program: str) -> list[np.nd
     """
     saved = open_saved(source, program)
     try:
-        weights.load(model, saved.weights)
+        with warnings.catch_warnings():
+            # Keras warns of layers that differ; the hash in the file tells.
+            warnings.simplefilter("ignore")
+            weights.load(model, saved.weights)
     except weights.Damaged as error:
         raise ZooError(
             f"the weights of {source} do not fit the configuration: {error}"

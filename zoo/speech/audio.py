@@ -6,10 +6,12 @@ import math
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from scipy import signal
 
 from zoo.errors import ZooError
-from zoo.speech.features import SAMPLE_RATE, Features
+from zoo.speech.config import SAMPLE_RATE
+from zoo.speech.features import Features
 
 
 def read(path: Path) -> np.ndarray:
@@ -21,9 +23,6 @@ def read(path: Path) -> np.ndarray:
         ZooError: the file cannot be read, is no audio, has no samples, or a sample is
             NaN or infinite.
     """
-    import soundfile
-
-    require_file(path)
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
@@ -49,7 +48,6 @@ def read_array(path: Path) -> np.ndarray:
     Raises:
         ZooError: the file cannot be read.
     """
-    require_file(path)
     try:
         return np.asarray(np.load(path, allow_pickle=False))
     except (OSError, EOFError, ValueError) as error:
@@ -88,12 +86,6 @@ def checked_frames(frames: np.ndarray, name: str, features: Features) -> np.ndar
         )
     _require_finite(name, frames)
     return frames
-
-
-def require_file(path: Path) -> None:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise ZooError(f"{path} {what}; expected an audio file")
 
 
 def _require_finite(name: str, values: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Waveforms made different, strings made of them, and SpecAugment."""
+"""Examples to train on: waveforms perturbed, strings made of them, SpecAugment."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.speech.config import Config
-from zoo.speech.features import SAMPLE_RATE
+from zoo.speech.config import SAMPLE_RATE, Config
 from zoo.speech.recordings import Recording
 
 # What stands around and between the digits of a string, in seconds.
@@ -19,6 +18,7 @@ BEHIND = (0.1, 0.3)
 SNR = (15.0, 40.0)
 ONE_SPEAKER = 0.5  # the part of the strings that one speaker says
 LENGTHS = (3, 7)  # digits of a string
+LONGEST_STRING = LENGTHS[1]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,35 @@ class Spoken:
     samples: np.ndarray
     digits: tuple[int, ...]
     speakers: tuple[str, ...]
+
+
+def example(
+    recording: Recording,
+    recordings: Sequence[Recording],
+    longest: int,
+    config: Config,
+    rng: np.random.Generator,
+) -> Spoken:
+    """What is trained on: a digit, or a string of one to `longest` digits, or silence.
+
+    Args:
+        recording: the digit.
+        recordings: what strings are drawn from.
+        longest: digits of the longest string.
+        config: which of the two, and how it is perturbed.
+        rng: draws all that is random.
+    """
+    if config.task == "digits":
+        samples = perturbed(recording.samples, config, rng)
+        # FSDD's recordings are cut where the digit begins and ends; others are not.
+        room = (rng.uniform(0, 0.1, 2) * SAMPLE_RATE).astype(int)
+        samples = np.pad(samples, tuple(room))
+        samples = noisy(samples, rng.uniform(*SNR), rng)
+        return Spoken(samples, (recording.digit,), (recording.speaker,))
+    chosen = draw(recordings, (1, longest), rng)
+    if rng.random() < config.silent:
+        return silence(joined(chosen, rng).samples, rng)
+    return joined(chosen, rng, config)
 
 
 def perturbed(

@@ -1,28 +1,48 @@
-"""What decides a recogniser and its training."""
+"""What decides a recogniser and its training; the options of its use."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
+from zoo.config import (
+    Checked,
+    Count,
+    Decay,
+    File,
+    NotNegative,
+    OneOf,
+    Positive,
+    Range,
+    Rate,
+    Share,
+    Variant,
+    Whole,
+    Words,
+)
+from zoo.errors import ZooError
+from zoo.training.objective import Objective
+
+OBJECTIVE = Objective("nats", like_loss=True)
 DIGITS = 10
-TASKS = {
-    "digits": "one spoken digit a recording: a classifier",
-    "strings": "3 to 7 digits a recording: CTC, unidirectional, can stream",
-}
-DEFAULT_TASK = "digits"
+SAMPLE_RATE = 8_000  # Hz, of everything behind `audio.read`
+# One spoken digit a recording: a classifier. 3 to 7 digits a recording: CTC.
+TASKS = ("digits", "strings")
+SPLITS = ("test", "validation")
 
 
 @dataclass(frozen=True)
-class Config:
-    """Shape of the model, of what is done to the waveforms, and of the training.
+class Config(Checked):
+    """All that decides a recogniser, but for the recordings and the seed.
 
     Attributes:
         variant: a name in `keras_gru.VARIANTS`.
-        task: a name in `TASKS`.
-        bidirectional: each layer reads from both ends, `units` from either.
+        task: digits, one a recording, for a classifier that reads from both ends; or
+            strings of 3 to 7, for CTC, read forwards only, so that it can stream.
         mels: bands of the log-mel features.
         stack: frames of 10 ms in one step of the model.
-        units: width of each GRU layer.
+        units: width of each GRU layer, in each direction.
         layers: number of GRU layers.
         dropout: rate after each GRU layer.
         recurrent_dropout: rate on the state that a GRU layer reads, with one mask for
@@ -37,49 +57,62 @@ class Config:
         clip_norm: greatest norm of the whole gradient.
         beta_2: decay of Adam's second moment.
         averaging: the weights that are used are running means over about this part of
-            all steps: so which step ends the training, or is chosen, matters less.
+            all steps, so that it matters less which step is the last, or the best.
         curriculum: the part of all steps in which training strings grow from one digit
             to the longest: CTC finds short alignments first.
-        silent: the part of the training strings in which nothing is said. Where each
-            says something, guessing a digit before anything is heard does not cost
-            much, and CTC, once it has learned that, does not unlearn it.
-        speed: recordings are played at a rate drawn from 1 ± this (pitch moves too).
+        silent: the part of the training strings in which nothing is said. Without
+            them CTC learns to guess a digit before it has heard anything.
+        speed: recordings are played at a rate drawn from 1 ± this; the pitch moves too.
         gain: most decibels by which recordings are made louder or quieter.
-        frequency_masks, frequency_width: SpecAugment, bands set to their mean.
-        time_masks, time_width: SpecAugment, frames set to their mean.
-        pad_to: batches are as many steps long as a multiple of this, so that a
-            compiler meets few shapes.
+        frequency_masks: bands of frequency that SpecAugment sets to their mean.
+        frequency_width: most mel bands in one of them.
+        time_masks: spans of time that SpecAugment sets to their mean.
+        time_width: most frames in one of them.
+        pad_to: a batch is as many steps long as a multiple of this, so that there are
+            few shapes to compile for.
         validations: how often the validation figures are taken, evenly.
     """
 
-    variant: str = "keras"
-    task: str = DEFAULT_TASK
-    bidirectional: bool = True
-    mels: int = 40
-    stack: int = 3
-    units: int = 64
-    layers: int = 1
-    dropout: float = 0.1
-    recurrent_dropout: float = 0.0
-    batch_size: int = 16
-    epochs: int = 10
-    learning_rate: float = 5e-3
-    warmup: float = 0.1
-    final_learning_rate: float = 0.01
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    beta_2: float = 0.99
-    averaging: float = 0.04
-    curriculum: float = 0.3
-    silent: float = 0.1
-    speed: float = 0.12
-    gain: float = 10.0
-    frequency_masks: int = 1
-    frequency_width: int = 8
-    time_masks: int = 1
-    time_width: int = 8
-    pad_to: int = 32
-    validations: int = 8
+    variant: Variant = "keras"
+    task: Annotated[str, OneOf(TASKS)] = "digits"
+    mels: Count = 40
+    stack: Count = 3
+    units: Count = 64
+    layers: Count = 1
+    dropout: Rate = 0.1
+    recurrent_dropout: Rate = 0.0
+    batch_size: Count = 16
+    epochs: Count = 10
+    learning_rate: Positive = 5e-3
+    warmup: Share = 0.1
+    final_learning_rate: Share = 0.01
+    weight_decay: NotNegative = 0.01
+    clip_norm: Positive = 1.0
+    beta_2: Decay = 0.99
+    averaging: Share = 0.04
+    curriculum: Share = 0.3
+    silent: Share = 0.1
+    speed: Annotated[float, Range(least=0, below=1)] = 0.12
+    gain: NotNegative = 10.0
+    frequency_masks: Whole = 1
+    frequency_width: Whole = 8
+    time_masks: Whole = 1
+    time_width: Whole = 8
+    pad_to: Count = 32
+    validations: Count = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frequency_width > self.mels:
+            raise ZooError(
+                f"frequency_width={self.frequency_width}; expected at most the "
+                f"{self.mels} mel bands"
+            )
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether each layer reads from both ends: strings are heard as they come."""
+        return self.task == "digits"
 
     @property
     def width(self) -> int:
@@ -98,22 +131,52 @@ SIZES = {
     "base": Config(units=192, layers=2, dropout=0.15, epochs=30, validations=12),
 }
 
+# Trainable parameters, of a size and a task.
+PARAMETERS = {
+    "tiny, digits": 72_714,
+    "small, digits": 491_018,
+    "base, digits": 1_031_434,
+    "tiny, strings": 36_427,
+    "small, strings": 196_491,
+    "base, strings": 405_323,
+}
 
-def for_task(config: Config, task: str) -> Config:
-    """A size for one of the tasks: strings are heard while they are spoken."""
-    return replace(config, task=task, bidirectional=task == "digits")
 
+@dataclass(frozen=True)
+class Evaluate(Checked):
+    """Options of ``zoo evaluate speech``.
 
-def parameters(config: Config, reset_after: bool = True) -> int:
-    """Count the trainable parameters without importing Keras or building the model.
-
-    A GRU layer of width H over inputs of width D has 3H(D + H) in its kernels and 3H
-    in a bias, of which the `reset_after` conventions have two.
+    Attributes:
+        split: the part of the data to measure on; validation chose the weights.
     """
-    biases = 2 if reset_after else 1
-    directions = 2 if config.bidirectional else 1
-    total, width = 0, config.width
-    for _ in range(config.layers):
-        total += directions * 3 * config.units * (width + config.units + biases)
-        width = directions * config.units
-    return total + config.classes * (width + 1)
+
+    split: Annotated[str, OneOf(SPLITS)] = "test"
+
+
+@dataclass(frozen=True)
+class Predict(Checked):
+    """Recognise the digits in audio files; a .npy file holds log-mel frames instead.
+
+    Attributes:
+        files: audio of any rate and format, or log-mel frames.
+        stream: hear the file 20 ms at a time, and show what was said so far.
+        plot: draw the features and the posteriors of the file.
+    """
+
+    files: Words = ()
+    stream: bool = False
+    plot: File | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stream and self.plot:
+            raise ZooError("--stream and --plot exclude each other: give one")
+        if len(self.files) > 1 and (self.stream or self.plot):
+            option = "--stream" if self.stream else "--plot"
+            raise ZooError(f"{option} takes one file, {len(self.files)} were given")
+        for file in map(Path, self.files):  # told before Keras is started
+            if not file.is_file():
+                what = "is a folder" if file.is_dir() else "does not exist"
+                raise ZooError(f"{file} {what}; expected an audio file")
+            if self.stream and file.suffix == ".npy":
+                raise ZooError(f"{file} holds no audio; --stream expects an audio file")

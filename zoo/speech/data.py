@@ -1,196 +1,133 @@
-"""Recordings as batches: (features, mask) and digits, each a function of the step."""
+"""Spoken digits: which dataset, and which of its recordings train and test."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
 
-import numpy as np
-
+from zoo.config import Checked, Name, OneOf
+from zoo.datasets import locate
 from zoo.errors import ZooError
-from zoo.speech import augment
-from zoo.speech.augment import Spoken
+from zoo.speech import fsdd, synthetic
 from zoo.speech.config import Config
-from zoo.speech.features import SAMPLE_RATE, Features, log_mel
-from zoo.speech.recordings import Recording
+from zoo.speech.recordings import Recording, digest
 
-Batch = tuple[tuple[np.ndarray, np.ndarray], np.ndarray]
+DATASETS = {
+    "synthetic": "digits from a formant synthesiser, 6 voices; made on the spot",
+    "fsdd": "Free Spoken Digit Dataset, 3,000 recordings of 6 speakers, CC BY-SA 4.0",
+}
+LICENCES = {
+    "synthetic": "made by zoo/speech/synthetic.py, Apache-2.0",
+    "fsdd": fsdd.ARCHIVE.licence,
+}
 
-# A string is heard to its end only when some silence follows: the model decides on a
-# digit a little after it.
-TAIL = int(0.3 * SAMPLE_RATE)
-BLANK = 0  # CTC's class for "no digit here"; digit d is class d + 1
-LONGEST_STRING = augment.LENGTHS[1]
-
-# The lists of strings to validate and to test on; the same for every run.
-TEST_STRINGS, TEST_SEED = 300, 1_000_001
-VALIDATION_STRINGS, VALIDATION_SEED = 150, 1_000_002
-STATISTICS_EXAMPLES, STATISTICS_SEED = 300, 1_000_003
-
-
-def with_tail(samples: np.ndarray, config: Config) -> np.ndarray:
-    """A waveform as the model is given it: a string gets silence behind it."""
-    if config.task == "digits":
-        return samples
-    return np.pad(samples, (0, TAIL))
-
-
-def examples(
-    recordings: Sequence[Recording], task: str, seed: int, strings: int
-) -> list[Spoken]:
-    """What a model is measured on: the recordings, or a fixed list of strings.
-
-    Args:
-        recordings: of the split that tests.
-        task: a name in `zoo.speech.config.TASKS`.
-        seed, strings: decide the list of strings; of no effect on digits.
-    """
-    if task == "digits":
-        return [Spoken(one.samples, (one.digit,), (one.speaker,)) for one in recordings]
-    examples = []
-    for index in range(strings):
-        rng = np.random.default_rng([seed, index])
-        chosen = augment.draw(recordings, augment.LENGTHS, rng)
-        examples.append(augment.joined(chosen, rng))
-    return examples
-
-
-def statistics(recordings: Sequence[Recording], config: Config) -> Features:
-    """Mean and deviation of each band over examples of the training recordings."""
-    frames = []
-    for index in range(STATISTICS_EXAMPLES):
-        rng = np.random.default_rng([STATISTICS_SEED, index])
-        recording = recordings[index * 7 % len(recordings)]
-        spoken = (
-            perturbed_digit(recording, config, rng)
-            if config.task == "digits"
-            else perturbed_string(recordings, LONGEST_STRING, config, rng)
-        )
-        frames.append(log_mel(with_tail(spoken.samples, config), config.mels))
-    joined = np.concatenate(frames).astype(np.float64)
-    return Features(
-        config.mels,
-        config.stack,
-        joined.mean(axis=0).astype(np.float32),
-        (joined.std(axis=0) + 1e-3).astype(np.float32),
-    )
-
-
-def perturbed_digit(
-    recording: Recording, config: Config, rng: np.random.Generator
-) -> Spoken:
-    """A recording to train on: played otherwise, with silence around it and noise."""
-    samples = augment.perturbed(recording.samples, config, rng)
-    # FSDD's recordings are cut where the digit begins and ends; others are not.
-    room = (rng.uniform(0, 0.1, 2) * SAMPLE_RATE).astype(int)
-    samples = np.pad(samples, tuple(room))
-    samples = augment.noisy(samples, rng.uniform(*augment.SNR), rng)
-    return Spoken(samples, (recording.digit,), (recording.speaker,))
-
-
-def perturbed_string(
-    recordings: Sequence[Recording],
-    longest: int,
-    config: Config,
-    rng: np.random.Generator,
-) -> Spoken:
-    """A string to train on, of one to `longest` digits, drawn at random, or silence."""
-    chosen = augment.draw(recordings, (1, longest), rng)
-    if rng.random() < config.silent:
-        return augment.silence(augment.joined(chosen, rng).samples, rng)
-    return augment.joined(chosen, rng, config)
-
-
-def targets_of(examples: Sequence[Spoken], config: Config) -> np.ndarray:
-    """Digits (batch,), or strings as classes (batch, LONGEST_STRING), filled up."""
-    if config.task == "digits":
-        return np.array([one.digits[0] for one in examples], np.int32)
-    targets = np.full((len(examples), LONGEST_STRING), BLANK, np.int32)
-    for row, one in zip(targets, examples, strict=True):
-        row[: len(one.digits)] = np.array(one.digits) + 1
-    return targets
-
-
-def padded(
-    sequences: Sequence[np.ndarray], pad_to: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sequences (time, width) -> features (batch, time, width), mask (batch, time).
-
-    The length is that of the longest, up to a multiple of `pad_to`.
-    """
-    longest = max(len(sequence) for sequence in sequences)
-    time = -(-longest // pad_to) * pad_to
-    features = np.zeros((len(sequences), time, sequences[0].shape[1]), np.float32)
-    mask = np.zeros((len(sequences), time), bool)
-    for index, sequence in enumerate(sequences):
-        features[index, : len(sequence)] = sequence
-        mask[index, : len(sequence)] = True
-    return features, mask
+# Takes 0-4 of each speaker and digit are FSDD's own test set; two more of each choose
+# the weights, so that the test set does not.
+TEST_TAKES = range(5)
+VALIDATION_TAKES = range(5, 7)
 
 
 @dataclass(frozen=True)
-class Batches:
-    """Training batches, each a function of (seed, step) and of nothing else.
+class Split:
+    """Recordings to train on, to choose the weights with, and to test on."""
 
-    Attributes:
-        recordings: those that train.
-        features: with the statistics of the training data.
-        config: batch size and augmentation.
-        seed: decides order, strings and augmentation.
-    """
+    train: list[Recording]
+    validation: list[Recording]
+    test: list[Recording]
 
-    recordings: Sequence[Recording]
-    features: Features
-    config: Config
-    seed: int
+    @classmethod
+    def of(cls, recordings: Sequence[Recording], hold_out: str | None = None) -> Split:
+        """Split by take; or by speaker, where one is held out to test on.
 
-    @property
-    def steps_per_epoch(self) -> int:
-        return len(self.recordings) // self.config.batch_size
-
-    def require_one_batch(self) -> None:
-        """Raise where there are too few recordings.
+        Args:
+            recordings: all of a dataset.
+            hold_out: None: takes 0-4 test (the official split), 5-6 validate. Else all
+                recordings of this speaker test, and of the others' those of takes 5-6
+                validate and the rest train.
 
         Raises:
-            ZooError: the recordings do not fill one batch.
+            ZooError: nobody of that name is among the speakers.
         """
-        if self.steps_per_epoch < 1:
+        speakers = speakers_of(recordings)
+        if hold_out is not None and hold_out not in speakers:
             raise ZooError(
-                f"{len(self.recordings)} recordings to train on are fewer than one "
-                f"batch, expected at least {self.config.batch_size}"
+                f"--hold-out {hold_out}: unknown speaker; "
+                f"expected one of {', '.join(speakers)}"
             )
+        split = cls([], [], [])
+        for recording in recordings:
+            if hold_out is None:
+                tests = recording.take in TEST_TAKES
+            else:
+                tests = recording.speaker == hold_out
+            if tests:
+                split.test.append(recording)
+            elif recording.take in VALIDATION_TAKES:
+                split.validation.append(recording)
+            else:
+                split.train.append(recording)
+        return split
 
-    def longest(self, step: int) -> int:
-        """Digits of the longest strings of a batch; see `Config.curriculum`."""
-        growing = self.config.curriculum * self.config.epochs * self.steps_per_epoch
-        grown = min(1.0, step / max(growing, 1.0))
-        return 1 + int(grown * (LONGEST_STRING - 1))
 
-    def batch(self, step: int) -> Batch:
-        """((features (batch, time, width), mask (batch, time)), targets)."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([self.seed, 0, epoch]).permutation(
-            len(self.recordings)
-        )
-        first, longest = position * self.config.batch_size, self.longest(step)
-        examples, sequences = [], []
-        for row in range(self.config.batch_size):
-            rng = np.random.default_rng([self.seed, 1, step, row])
-            spoken = (
-                perturbed_digit(self.recordings[order[first + row]], self.config, rng)
-                if self.config.task == "digits"
-                else perturbed_string(self.recordings, longest, self.config, rng)
-            )
-            frames = self.features.frames(with_tail(spoken.samples, self.config))
-            frames = augment.spec_augment(frames, self.config, rng)
-            examples.append(spoken)
-            sequences.append(self.features.stacked(frames))
-        inputs = padded(sequences, self.config.pad_to)
-        return inputs, targets_of(examples, self.config)
+@dataclass(frozen=True)
+class Corpus:
+    """A dataset and its split."""
 
-    def silence(self, rows: int, steps: int) -> Batch:
-        """A batch of this shape in which one digit is said, and nothing is heard."""
-        spoken = [Spoken(np.zeros(0, np.float32), (0,), ("nobody",))] * rows
-        features = np.zeros((rows, steps, self.config.width), np.float32)
-        mask = np.ones((rows, steps), bool)
-        return (features, mask), targets_of(spoken, self.config)
+    name: str
+    recordings: list[Recording]
+    split: Split
+
+    @cached_property
+    def sha256(self) -> str:
+        return digest(self.recordings)
+
+
+@dataclass(frozen=True)
+class Source(Checked):
+    """What a recogniser is trained on.
+
+    Attributes:
+        dataset: recordings; the default needs no network.
+        hold_out: train on the other speakers and test on this one; by default the
+            recordings are split by takes.
+    """
+
+    dataset: Annotated[str, OneOf(tuple(DATASETS))] = "synthetic"
+    hold_out: Name | None = None
+
+    @property
+    def licence(self) -> str:
+        return LICENCES[self.dataset]
+
+    def load(self) -> Corpus:
+        """Load the recordings and split them.
+
+        Raises:
+            ZooError: they cannot be had or are damaged, or nobody is called `hold_out`.
+        """
+        found = load(self.dataset)
+        return Corpus(self.dataset, found, Split.of(found, self.hold_out))
+
+
+def load(dataset: str) -> list[Recording]:
+    """All recordings of a dataset, by digit, speaker and take.
+
+    Raises:
+        ZooError: they cannot be had, or are damaged.
+    """
+    if dataset == "fsdd":
+        return fsdd.load(locate(fsdd.ARCHIVE, check=fsdd.load))
+    return synthetic.recordings()
+
+
+def speakers_of(recordings: Iterable[Recording]) -> list[str]:
+    """The names of the speakers, sorted."""
+    return sorted({recording.speaker for recording in recordings})
+
+
+def label(config: Config, source: Source) -> str:
+    """What was learnt, for the name of a run folder."""
+    without = f"-without-{source.hold_out}" if source.hold_out else ""
+    return f"{source.dataset}-{config.task}{without}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import softmax
 
-from zoo.speech.data import BLANK
+from zoo.speech.batches import BLANK
+from zoo.speech.config import Config
 
 
 @dataclass(frozen=True)
@@ -45,24 +47,25 @@ class GreedyDecoder:
     def push(self, logits: np.ndarray) -> list[Heard]:
         """Take logits (time, classes); return the digits that begin in them."""
         heard = []
-        for row in logits:
+        for row in posteriors(logits):
             best = int(row.argmax())
             if best not in (self.last, BLANK):
-                heard.append(Heard(best - 1, float(softmax(row)[best]), self.steps))
+                heard.append(Heard(best - 1, float(row[best]), self.steps))
             self.last = best
             self.steps += 1
         return heard
 
 
-def one_digit(logits: np.ndarray) -> list[Heard]:
-    """The most probable digit of a recording: (10,) -> a list of one."""
-    best = int(logits.argmax())
-    return [Heard(best, float(softmax(logits)[best]))]
+def decode(logits: np.ndarray, config: Config) -> list[Heard]:
+    """The digits that logits say: (10,) of one digit, or (time, 11) of a string."""
+    if config.task == "strings":
+        return GreedyDecoder().push(logits)
+    chances = posteriors(logits)
+    best = int(chances.argmax())
+    return [Heard(best, float(chances[best]))]
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
+def posteriors(logits: np.ndarray) -> np.ndarray:
     """Probabilities over the last axis, in float64."""
-    logits = np.asarray(logits, np.float64)
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    result: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
-    return result
+    chances: np.ndarray = softmax(np.asarray(logits, np.float64), axis=-1)
+    return chances

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jiwer
 import keras
 import numpy as np
 
 from zoo.speech.augment import Spoken
+from zoo.speech.batches import padded, targets_of, with_tail
 from zoo.speech.config import Config
-from zoo.speech.data import padded, targets_of, with_tail
-from zoo.speech.decoding import GreedyDecoder, Heard, one_digit
+from zoo.speech.decoding import decode
 from zoo.speech.features import Features
 from zoo.speech.model import blank_logits, loss
 
@@ -40,32 +41,22 @@ def logits_of(
 
 def recognise(
     model: keras.Model, examples: Sequence[Spoken], features: Features, config: Config
-) -> tuple[list[np.ndarray], list[list[int]]]:
-    """Logits of examples, and the digits that they say."""
+) -> tuple[list[list[int]], dict[str, float]]:
+    """Recognise examples.
+
+    Returns:
+        The digits heard in each; nats a recording, and accuracy (digits) or wer
+        (strings).
+    """
     sequences = [features.of(with_tail(one.samples, config)) for one in examples]
     logits = logits_of(model, sequences, config)
-    return logits, [[heard.digit for heard in decode(one, config)] for one in logits]
-
-
-def decode(logits: np.ndarray, config: Config) -> list[Heard]:
-    """The digits that a model's logits say."""
-    return (
-        one_digit(logits) if config.task == "digits" else GreedyDecoder().push(logits)
-    )
-
-
-def figures(
-    logits: Sequence[np.ndarray],
-    said: Sequence[Sequence[int]],
-    examples: Sequence[Spoken],
-    config: Config,
-) -> dict[str, float]:
-    """nats a recording, and accuracy (digits) or wer (strings)."""
-    return {"nats": _nats(logits, examples, config), **rates(said, examples, config)}
+    heard = [[one.digit for one in decode(each, config)] for each in logits]
+    nats = mean_nats(logits, examples, config)
+    return heard, {"nats": nats, **rates(heard, examples, config)}
 
 
 def rates(
-    said: Sequence[Sequence[int]], examples: Sequence[Spoken], config: Config
+    heard: Sequence[Sequence[int]], examples: Sequence[Spoken], config: Config
 ) -> dict[str, float]:
     """The rate of right digits, or the word error rate over all strings.
 
@@ -74,17 +65,15 @@ def rates(
         wer = (substitutions + deletions + insertions) / digits that were said
     """
     if config.task == "digits":
-        pairs = zip(said, examples, strict=True)
+        pairs = zip(heard, examples, strict=True)
         right = [tuple(digits) == one.digits for digits, one in pairs]
         return {"accuracy": float(np.mean(right))}
-    import jiwer
-
     references = [" ".join(map(str, one.digits)) for one in examples]
-    hypotheses = [" ".join(map(str, digits)) for digits in said]
+    hypotheses = [" ".join(map(str, digits)) for digits in heard]
     return {"wer": float(jiwer.wer(references, hypotheses))}
 
 
-def _nats(
+def mean_nats(
     logits: Sequence[np.ndarray], examples: Sequence[Spoken], config: Config
 ) -> float:
     """The loss of training, of all examples at once."""

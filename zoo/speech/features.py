@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from scipy import fft, signal, sparse
+from scipy import fft, sparse
 
-SAMPLE_RATE = 8_000  # Hz, of everything behind `audio.read`
+from zoo.speech.config import SAMPLE_RATE, Config
+
 WINDOW = 200  # samples: 25 ms
 HOP = 80  # samples: 10 ms
+HANN = np.hanning(WINDOW + 1)[:-1].astype(np.float32)  # periodic
 FFT_LENGTH = 256
 LOWEST, HIGHEST = 60.0, 3_800.0  # Hz: without hum and without the edge of the band
 # Below this power is silence, white noise of about -73 dB of full scale: so digital
@@ -50,7 +53,7 @@ def log_mel(samples: np.ndarray, mels: int) -> np.ndarray:
     if len(samples) < WINDOW:
         return np.zeros((0, mels), np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
-    spectrum = fft.rfft(windows * _hann(), FFT_LENGTH)  # (frames, bins)
+    spectrum = fft.rfft(windows * HANN, FFT_LENGTH)  # (frames, bins)
     power = spectrum.real**2 + spectrum.imag**2
     bands = (mel_matrix(mels) @ power.T).T  # (frames, mels)
     logarithm: np.ndarray = np.log(np.maximum(bands, np.float32(FLOOR)))
@@ -74,6 +77,16 @@ class Features:
     stack: int
     mean: np.ndarray
     std: np.ndarray
+
+    @classmethod
+    def of_run(cls, config: Config, extras: Mapping[str, Sequence[float]]) -> Features:
+        """The features of a run or preset, out of what `extras` gave."""
+        mean, std = (np.array(extras[name], np.float32) for name in ("mean", "std"))
+        return cls(config.mels, config.stack, mean, std)
+
+    def extras(self) -> dict[str, list[float]]:
+        """The statistics, as JSON."""
+        return {"mean": self.mean.tolist(), "std": self.std.tolist()}
 
     @property
     def width(self) -> int:
@@ -138,9 +151,3 @@ class FeatureStream:
 
 def _mel(hertz: np.ndarray | float) -> np.ndarray:
     return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
-
-
-@lru_cache
-def _hann() -> np.ndarray:
-    window: np.ndarray = signal.get_window("hann", WINDOW)
-    return window.astype(np.float32)

@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 import keras_gru
+from zoo.speech.batches import BLANK
 from zoo.speech.config import Config
-from zoo.speech.data import BLANK
 from zoo.training.seeds import RECURRENT, drawn
 
 # Logits of a padded step: blank for certain. e**-60 is nothing beside 1 in float32.
@@ -24,9 +24,8 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
         digits:   logits = V mean_t(h_t) + b    (batch, 10)
         strings:  logits_t = V h_t + b          (batch, time, 11), class 0 the blank
 
-    At padded steps a string's logits say blank for certain. An alignment has to be
-    blank there then, at no cost, so that CTC's loss over all steps is the loss over
-    the steps that are used: `keras.losses.CTC` takes no lengths.
+    `keras.losses.CTC` takes no lengths. So a string's logits say "blank" for certain
+    at padded steps: the loss over all steps is then that over the steps before them.
 
     Args:
         config: shapes and rates.
@@ -39,13 +38,13 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
         ValueError: a batch size for a bidirectional model, which cannot stream.
 
     Example:
-        >>> from zoo.speech.config import SIZES, for_task
-        >>> build(for_task(SIZES["tiny"], "strings")).output_shape
+        >>> from zoo.speech.config import Config
+        >>> build(Config(task="strings")).output_shape
         (None, None, 11)
     """
     if batch_size is not None and config.bidirectional:
         raise ValueError(
-            f"batch_size={batch_size} with bidirectional=True: such a model reads a "
+            f"batch_size={batch_size} with task={config.task!r}: such a model reads a "
             f"waveform from its end too and carries no state; expected None"
         )
     features = keras.Input((None, config.width), batch_size=batch_size, name="features")

@@ -7,27 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.errors import ZooError
-from zoo.files import replacing
+from zoo.training.plots import picture
 
 if TYPE_CHECKING:
     from zoo.speech.use import Recognised
-
-
-def require_format(path: Path) -> None:
-    """Refuse a name that says no format of a picture.
-
-    Raises:
-        ZooError: matplotlib does not know the format.
-    """
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    known = sorted(FigureCanvasBase.get_supported_filetypes())
-    if path.suffix.removeprefix(".") not in known:
-        raise ZooError(
-            f"--plot {path}: unknown format {path.suffix!r}; expected a name that ends "
-            f"in one of {', '.join(known)}"
-        )
 
 
 def recognition(recognised: Recognised, mels: int, title: str, path: Path) -> None:
@@ -38,39 +21,31 @@ def recognition(recognised: Recognised, mels: int, title: str, path: Path) -> No
         mels: bands of a frame.
         title: stands above the picture.
         path: where it goes; the suffix chooses the format.
-
     """
-    # Not pyplot: it would pick a window system where there may be none.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.0, 5.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1)
-    frames = recognised.features.reshape(-1, mels)  # (frames, mels)
-    end = len(recognised.features) * recognised.seconds_a_step
-    upper.imshow(
-        frames.T, origin="lower", aspect="auto", extent=(0.0, end, 0.0, float(mels))
-    )
-    upper.set_title(title)
-    upper.set_xlabel("seconds")
-    upper.set_ylabel("mel band")
-    if recognised.posteriors.ndim == 1:
-        lower.bar(np.arange(len(recognised.posteriors)), recognised.posteriors)
-        lower.set_xticks(np.arange(len(recognised.posteriors)))
-        lower.set_xlabel("digit")
-    else:
-        steps = np.arange(1, len(recognised.posteriors) + 1)
-        seconds = steps * recognised.seconds_a_step
-        lower.plot(seconds, recognised.posteriors[:, 0], color="lightgrey")
-        for digit in sorted({one.digit for one in recognised.heard}):
-            lower.plot(seconds, recognised.posteriors[:, digit + 1])
-        for one in recognised.heard:
-            where = (recognised.second(one), 1.0)
-            lower.annotate(str(one.digit), where, ha="center", va="bottom")
-        lower.set_xlim(0.0, end)
-        lower.set_xlabel("seconds (grey: blank)")
-    lower.set_ylim(0.0, 1.1)
-    lower.set_ylabel("probability")
-    with replacing(path) as partial:
-        figure.savefig(partial, dpi=120)
+    with picture(path, (8.0, 5.0)) as figure:
+        upper, lower = figure.subplots(2, 1)
+        frames = recognised.features.reshape(-1, mels)  # (frames, mels)
+        end = len(recognised.features) * recognised.seconds_a_step
+        upper.imshow(
+            frames.T, origin="lower", aspect="auto", extent=(0.0, end, 0.0, float(mels))
+        )
+        upper.set_title(title)
+        upper.set_xlabel("seconds")
+        upper.set_ylabel("mel band")
+        if recognised.posteriors.ndim == 1:
+            lower.bar(np.arange(len(recognised.posteriors)), recognised.posteriors)
+            lower.set_xticks(np.arange(len(recognised.posteriors)))
+            lower.set_xlabel("digit")
+        else:
+            steps = np.arange(1, len(recognised.posteriors) + 1)
+            seconds = steps * recognised.seconds_a_step
+            lower.plot(seconds, recognised.posteriors[:, 0], color="lightgrey")
+            for digit in sorted({one.digit for one in recognised.heard}):
+                lower.plot(seconds, recognised.posteriors[:, digit + 1])
+            for one in recognised.heard:
+                where = (recognised.second(one), 1.0)
+                lower.annotate(str(one.digit), where, ha="center", va="bottom")
+            lower.set_xlim(0.0, end)
+            lower.set_xlabel("seconds (grey: blank)")
+        lower.set_ylim(0.0, 1.1)
+        lower.set_ylabel("probability")

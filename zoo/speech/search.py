@@ -29,12 +29,15 @@ NUISANCE = (
 
 
 def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
-    """Draw a configuration, for either task.
+    """Draw a configuration; a sweep sets another task with ``--option task=strings``.
 
     Args:
         hp: a `keras_tuner.HyperParameters`; its values are taken, or its defaults,
             which are those of `size`.
         size: a name in `SIZES`; all that is not drawn is fixed to its values.
+
+    Returns:
+        The configuration.
     """
     fixed = SIZES[size]
     return replace(

@@ -9,90 +9,95 @@ at any moment; given again, it goes on where it was.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import click
-
+from zoo import extra
 from zoo.errors import ZooError
 from zoo.files import write_text
-from zoo.options import json_option, print_json
 from zoo.runs import RunFolder
-from zoo.speech.commands import DATASETS
-from zoo.speech.config import DEFAULT_TASK, SIZES, TASKS
+from zoo.speech.config import SIZES, TASKS
+from zoo.speech.data import DATASETS, load, speakers_of
 
 FIELDS = ("speaker", "figure", "test", "validation", "seconds", "command")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--dataset", type=click.Choice(list(DATASETS)), default="fsdd", show_default=True
-)
-@click.option(
-    "--task", type=click.Choice(list(TASKS)), default=DEFAULT_TASK, show_default=True
-)
-@click.option(
-    "--size", type=click.Choice(list(SIZES)), default="small", show_default=True
-)
-@click.option("--variant", default="keras", show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), help="[default: the size's]")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Folder of the runs.  [default: runs/speakers-DATASET-TASK-SIZE-VARIANT-SEED]",
-)
-@json_option
-def speakers(
-    dataset: str,
-    task: str,
-    size: str,
-    variant: str,
-    seed: int,
-    epochs: int | None,
-    out: Path | None,
-    as_json: bool,
-) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Train once without each speaker; show the table and its mean."""
-    from zoo.speech import recordings
+    parser = argparse.ArgumentParser(
+        "python -m zoo.speech.speakers",
+        description="Train once without each speaker; show the table and its mean.",
+        epilog="All other options of `python -m zoo train speech` are passed on.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--dataset", choices=list(DATASETS), default="fsdd")
+    parser.add_argument("--task", choices=TASKS, default=TASKS[0])
+    parser.add_argument("--size", choices=list(SIZES), default="small")
+    parser.add_argument("--variant", default="keras")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="folder of the runs")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    known, rest = parser.parse_known_args(arguments)
+    try:
+        extra.require()
+        table(known, rest)
+    except (ImportError, ZooError) as error:
+        print(f"zoo: {error}", file=sys.stderr)
+        return error.exit_code if isinstance(error, ZooError) else 2
+    return 0
 
-    out = out or Path("runs") / f"speakers-{dataset}-{task}-{size}-{variant}-{seed}"
+
+def table(known: argparse.Namespace, rest: Sequence[str]) -> None:
+    """Train, and write a row of the table behind each training.
+
+    Args:
+        known: the options that this command has itself.
+        rest: those that it passes on.
+
+    Raises:
+        ZooError: the dataset cannot be had, or a training failed.
+    """
+    named = {
+        name: str(getattr(known, name))
+        for name in ("dataset", "task", "size", "variant", "seed")
+    }
+    out = known.out or Path("runs") / "-".join(["speakers", *named.values()])
     out.mkdir(parents=True, exist_ok=True)
-    options = ["--dataset", dataset, "--task", task, "--size", size]
-    options += ["--variant", variant, "--seed", str(seed)]
-    options += ["--epochs", str(epochs)] if epochs else []
+    options = [word for name, value in named.items() for word in (f"--{name}", value)]
     rows: list[dict[str, Any]] = []
-    for speaker in recordings.speakers_of(recordings.load(dataset)):
-        rows.append(_row(speaker, options, out / speaker))
-        _write(out / "speakers.csv", rows)
-        if not as_json:
+    for speaker in speakers_of(load(known.dataset)):
+        rows.append(_row(speaker, [*options, *rest], out / speaker))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(out / "speakers.csv", text.getvalue())
+        if not known.json:
             print(f"{speaker}: {rows[-1]['figure']} {rows[-1]['test']:.4f}")
-    figure = rows[0]["figure"]
-    average = mean(row["test"] for row in rows)
-    if as_json:
-        each = {row["speaker"]: row["test"] for row in rows}
-        split = "each speaker in turn, mean"
-        seconds = sum(row["seconds"] for row in rows)
-        print_json(
-            {
-                figure: average,
-                "speakers": each,
-                "dataset": dataset,
-                "split": split,
-                "seconds": seconds,
-            }
-        )
-    else:
+    figure, average = rows[0]["figure"], mean(row["test"] for row in rows)
+    if not known.json:
         print(f"mean: {figure} {average:.4f} -> {out / 'speakers.csv'}")
+        return
+    facts = {
+        figure: average,
+        "speakers": {row["speaker"]: row["test"] for row in rows},
+        "dataset": known.dataset,
+        "split": "each speaker in turn, mean",
+        "seconds": sum(row["seconds"] for row in rows),
+    }
+    print(json.dumps(facts))
 
 
-def _row(speaker: str, options: list[str], out: Path) -> dict[str, Any]:
+def _row(speaker: str, options: Sequence[str], out: Path) -> dict[str, Any]:
     """Train without `speaker`, if that has not been done; the row of the table.
 
     Raises:
@@ -122,16 +127,5 @@ def _row(speaker: str, options: list[str], out: Path) -> dict[str, Any]:
     }
 
 
-def _write(table: Path, rows: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(table, text.getvalue())
-
-
 if __name__ == "__main__":
-    try:
-        speakers()
-    except ZooError as error:
-        sys.exit(f"zoo: {error}")
+    sys.exit(main())

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from zoo.speech.config import Config
-from zoo.speech.data import TAIL
+from zoo.speech.batches import TAIL
+from zoo.speech.config import SAMPLE_RATE, Config
 from zoo.speech.decoding import GreedyDecoder, Heard
-from zoo.speech.features import SAMPLE_RATE, Features, FeatureStream
+from zoo.speech.features import Features, FeatureStream
 from zoo.speech.model import build, reset_carried_state
 from zoo.training.weights import copy_weights
 
@@ -21,8 +21,8 @@ class Streaming:
     """A unidirectional model that hears one waveform, piece by piece.
 
     The GRU layers carry their state from step to step (`stateful=True`), the features
-    keep the samples of windows that are not whole, the decoder the last class. So what
-    has been said so far is what the whole waveform up to there gives at once.
+    keep the samples of windows that are not whole, the decoder the last class. So the
+    digits so far are those that the waveform up to there gives when it is read at once.
     """
 
     def __init__(self, model: keras.Model, features: Features, config: Config) -> None:
@@ -34,12 +34,12 @@ class Streaming:
             config: of its run.
 
         Raises:
-            ValueError: the model is bidirectional or no recogniser of strings.
+            ValueError: the model recognises single digits.
         """
-        if config.bidirectional or config.task != "strings":
+        if config.task != "strings":
             raise ValueError(
-                f"task={config.task!r}, bidirectional={config.bidirectional}: expected "
-                f"a unidirectional model of strings; others need the whole waveform"
+                f"task={config.task!r}; expected a model of strings: others read the "
+                f"waveform from both ends"
             )
         self._model = build(config, batch_size=1)
         copy_weights(model, self._model)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.speech.config import DIGITS
-from zoo.speech.features import SAMPLE_RATE
+from zoo.speech.config import DIGITS, SAMPLE_RATE
 from zoo.speech.recordings import Recording
 
 TAKES = 20

@@ -1,4 +1,4 @@
-"""Measure and use what a run has learnt."""
+"""Measure and use a trained recogniser. Keras runs already."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
 
 from zoo.errors import ZooError
-from zoo.speech import audio
-from zoo.speech.config import Config
-from zoo.speech.data import with_tail
-from zoo.speech.features import HOP, SAMPLE_RATE, Features
-from zoo.speech.train import Trained, examples, features_of
-
-if TYPE_CHECKING:
-    from zoo.speech.decoding import Heard
+from zoo.presets.pretrained import Pretrained
+from zoo.presets.saved import Saved
+from zoo.speech import audio, plots
+from zoo.speech.batches import held_out, with_tail
+from zoo.speech.config import SAMPLE_RATE, Config, Evaluate, Predict
+from zoo.speech.decoding import Heard, decode, posteriors
+from zoo.speech.evaluation import logits_of, recognise
+from zoo.speech.features import HOP, Features
+from zoo.speech.model import build
+from zoo.speech.streaming import PIECE, Streaming
+from zoo.training.plots import require_format
 
 
 @dataclass(frozen=True)
@@ -58,21 +62,27 @@ class Recognised:
         return round((one.step + 1) * self.seconds_a_step, 3)
 
 
-class Recogniser:
-    """Recognises whole recordings with a trained model.
+class Recogniser(Pretrained):
+    """Recognises spoken digits.
 
     Example:
-        >>> recogniser = zoo.load("fsdd-digits").predict  # doctest: +SKIP
-        >>> [one.text for one in recogniser(["seven.wav"])]  # doctest: +SKIP
+        >>> from zoo.speech.use import Recogniser
+        >>> recogniser = Recogniser.from_preset("fsdd-digits")
+        >>> [one.text for one in recogniser.predict(["seven.wav"])]  # doctest: +SKIP
         ['7']
     """
 
-    def __init__(self, trained: Trained) -> None:
-        self.config = trained.config
-        self.features = features_of(trained.extras, trained.config)
-        self.model = trained.model()
+    program = "speech"
 
-    def __call__(self, sounds: Sequence[str | Path | np.ndarray]) -> list[Recognised]:
+    def __init__(self, saved: Saved, model: keras.Model) -> None:
+        super().__init__(saved, model)
+        self.features = Features.of_run(saved.config, saved.extras)
+
+    @staticmethod
+    def build(config: Config) -> keras.Model:
+        return build(config)
+
+    def predict(self, sounds: Sequence[str | Path | np.ndarray]) -> list[Recognised]:
         """Recognise recordings, side by side.
 
         Args:
@@ -83,22 +93,12 @@ class Recogniser:
         Raises:
             ZooError: one cannot be read.
         """
-        return self.recognise([self.read(sound) for sound in sounds])
-
-    def read(self, sound: str | Path | np.ndarray) -> np.ndarray:
-        """Features (time, width) of one recording."""
-        return read(sound, self.features, self.config)
-
-    def recognise(self, sequences: Sequence[np.ndarray]) -> list[Recognised]:
-        """Recognise features (time, width)."""
-        from zoo.speech.decoding import softmax
-        from zoo.speech.evaluation import decode, logits_of
-
+        sequences = [self.read(sound) for sound in sounds]
         return [
             Recognised(
                 decode(logits, self.config),
                 sequence,
-                softmax(logits),
+                posteriors(logits),
                 self.config.stack * HOP / SAMPLE_RATE,
             )
             for sequence, logits in zip(
@@ -106,92 +106,140 @@ class Recogniser:
             )
         ]
 
+    def read(self, sound: str | Path | np.ndarray) -> np.ndarray:
+        """Features (time, width) of a file, a waveform or log-mel frames.
 
-def read(
-    sound: str | Path | np.ndarray, features: Features, config: Config
-) -> np.ndarray:
-    """Features (time, width) of a file, a waveform or log-mel frames.
+        Raises:
+            ZooError: it cannot be read, or is of another form.
+        """
+        name = "the array" if isinstance(sound, np.ndarray) else str(sound)
+        if not isinstance(sound, np.ndarray):
+            is_array = Path(sound).suffix == ".npy"
+            sound = (audio.read_array if is_array else audio.read)(Path(sound))
+        if sound.ndim == 2:
+            frames = audio.checked_frames(sound, name, self.features)
+            return self.features.stacked(self.features.normalised(frames))
+        samples = audio.checked_samples(sound, name)
+        return self.features.of(with_tail(samples, self.config))
 
-    Raises:
-        ZooError: it cannot be read, or is of another form.
-    """
-    name = "the array" if isinstance(sound, np.ndarray) else str(sound)
-    if not isinstance(sound, np.ndarray):
-        path = Path(sound)
-        sound = audio.read_array(path) if path.suffix == ".npy" else audio.read(path)
-    if sound.ndim == 2:
-        frames = audio.checked_frames(sound, name, features)
-        return features.stacked(features.normalised(frames))
-    return features.of(with_tail(audio.checked_samples(sound, name), config))
+    def stream(self, samples: np.ndarray) -> Iterator[tuple[float, list[Heard]]]:
+        """Hear a waveform 20 ms at a time.
+
+        Args:
+            samples: (samples,) at 8 kHz.
+
+        Yields:
+            Seconds of audio so far, and all digits so far: after each piece, and once
+            more behind the silence that ends it.
+
+        Raises:
+            ZooError: the model needs the whole waveform.
+        """
+        if self.config.task != "strings":
+            raise ZooError(
+                f"{self.saved.name} was trained for --task {self.config.task} and "
+                f"reads a recording from both ends; expected a run of --task strings "
+                f"to stream"
+            )
+        streaming = Streaming(self.model, self.features, self.config)
+        listening = streaming.listen()
+        for start in range(0, len(samples), PIECE):
+            listening.push(samples[start : start + PIECE])
+            seconds = min(start + PIECE, len(samples)) / SAMPLE_RATE
+            yield seconds, list(listening.heard)
+        listening.finish()
+        yield len(samples) / SAMPLE_RATE, list(listening.heard)
+
+    def evaluate(self, split: str = "test", **options: Any) -> dict[str, Any]:
+        """Measure accuracy or word error rate on a part of the data.
+
+        Args:
+            split: "test", or "validation", which chose the weights.
+            options: none.
+
+        Returns:
+            wer, of one digit a recording also accuracy = 1 - wer, nats a recording,
+            dataset, task, split, examples, digits in them, seconds.
+
+        Raises:
+            ZooError: the data cannot be had, or have changed.
+        """
+        source = self.saved.source
+        examples = held_out(self.saved.load_data().split, split, self.config)
+        begun = time.perf_counter()
+        _, figures = recognise(self.model, examples, self.features, self.config)
+        if "accuracy" in figures:  # one word each: every error is a substitution
+            figures["wer"] = 1.0 - figures["accuracy"]
+        return {
+            **figures,
+            "dataset": source.dataset,
+            "task": self.config.task,
+            "split": f"{split}, speaker {source.hold_out}"
+            if source.hold_out
+            else split,
+            "examples": len(examples),
+            "digits": sum(len(one.digits) for one in examples),
+            "seconds": round(time.perf_counter() - begun, 3),
+        }
 
 
-def evaluate(trained: Trained, split: str = "test") -> dict[str, Any]:
-    """Figures of a run's best weights on a part of its data. Keras must run.
-
-    Args:
-        trained: the run.
-        split: "test", or "validation", which chose the weights.
-
-    Returns:
-        wer, of one digit a recording also accuracy = 1 - wer, nats a recording,
-        dataset, task, split, examples, digits in them, seconds.
-
-    Raises:
-        ZooError: the run is damaged, or its data have changed.
-    """
-    from zoo.speech.evaluation import figures, recognise
-
-    config = trained.config
-    spoken = examples(trained.data().split, split, config.task)
-    model = trained.model()
-    begun = time.perf_counter()
-    features = features_of(trained.extras, config)
-    logits, said = recognise(model, spoken, features, config)
-    measured = figures(logits, said, spoken, config)
-    if "accuracy" in measured:  # one word each: every error is a substitution
-        measured["wer"] = 1.0 - measured["accuracy"]
-    hold_out = trained.settings.hold_out
-    return {
-        **measured,
-        "dataset": str(trained.settings.dataset),
-        "task": config.task,
-        "split": f"{split}, speaker {hold_out}" if hold_out else split,
-        "examples": len(spoken),
-        "digits": sum(len(one.digits) for one in spoken),
-        "seconds": round(time.perf_counter() - begun, 3),
-    }
+PRETRAINED = Recogniser
 
 
-def stream(
-    trained: Trained, samples: np.ndarray
-) -> Iterator[tuple[float, list[Heard]]]:
-    """Hear a waveform 20 ms at a time. Keras must run.
+# The command line.
 
-    Args:
-        trained: a run of `--task strings`.
-        samples: (samples,) at 8 kHz.
 
-    Yields:
-        Seconds of audio so far, and all digits so far: after each piece, and once more
-        behind the silence that ends it.
+def evaluate(saved: Saved, options: Evaluate) -> dict[str, Any]:
+    """What ``zoo evaluate`` measures."""
+    return Recogniser.from_saved(saved).evaluate(options.split)
 
-    Raises:
-        ZooError: the model needs the whole waveform.
-    """
-    if trained.config.task != "strings":
-        raise ZooError(
-            f"{trained.name} was trained for --task {trained.config.task} and reads a "
-            f"recording from both ends; expected a run of --task strings to stream"
-        )
-    from zoo.speech.streaming import PIECE, Streaming
 
-    streaming = Streaming(
-        trained.model(), features_of(trained.extras, trained.config), trained.config
+def told(figures: dict[str, Any]) -> str:
+    """Figures of `evaluate` in a line."""
+    rate = "accuracy" if "accuracy" in figures else "wer"
+    return (
+        f"{figures['dataset']} {figures['task']}, {figures['split']}: "
+        f"{rate} {figures[rate]:.2%}, {figures['nats']:.4f} nats a recording; "
+        f"{figures['digits']:,} digits in {figures['examples']:,} recordings, "
+        f"{figures['seconds']:.1f} s"
     )
-    listening = streaming.listen()
-    for start in range(0, len(samples), PIECE):
-        listening.push(samples[start : start + PIECE])
-        seconds = min(start + PIECE, len(samples)) / SAMPLE_RATE
-        yield seconds, list(listening.heard)
-    listening.finish()
-    yield len(samples) / SAMPLE_RATE, list(listening.heard)
+
+
+def predict(saved: Saved, options: Predict, as_json: bool) -> dict[str, Any] | None:
+    """What ``zoo predict`` does: print the digits of each file, or return them."""
+    if options.plot:
+        require_format(Path(options.plot), "--plot")
+    recogniser = Recogniser.from_saved(saved)
+    if options.stream:
+        return _stream(recogniser, options.files[0], as_json)
+    found = []
+    for file in options.files:
+        begun = time.perf_counter()
+        (recognised,) = recogniser.predict([file])
+        seconds = round(time.perf_counter() - begun, 3)
+        found.append({"file": file, **recognised.as_json(), "took": seconds})
+        text = recognised.text or "(nothing)"
+        if not as_json:
+            print(f"{file}: {text}")
+        if options.plot:
+            title = f"{Path(file).name}: {text}"
+            mels = recogniser.config.mels
+            plots.recognition(recognised, mels, title, Path(options.plot))
+    return {"task": recogniser.config.task, "files": found} if as_json else None
+
+
+def _stream(recogniser: Recogniser, file: str, as_json: bool) -> dict[str, Any] | None:
+    """Print the transcript each time it has grown, or return when it grew."""
+    rows: list[dict[str, Any]] = []
+    for seconds, heard in recogniser.stream(audio.read(Path(file))):
+        new = [one.digit for one in heard[len(rows) :]]
+        rows += [{"digit": digit, "heard_at": round(seconds, 3)} for digit in new]
+        if new and not as_json:
+            text = " ".join(str(one.digit) for one in heard)
+            print(f"{seconds:6.2f} s  {text}", flush=True)
+    if as_json:
+        digits = [row["digit"] for row in rows]
+        return {"file": file, "digits": digits, "stream": rows}
+    if not rows:
+        print("(nothing)")
+    return None

@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 import keras
 
+# Two shapes (rows, width) that have nothing in common.
+SHAPES = ((8, 8), (16, 16))
+
 
 class StepBatches(Protocol):
     """Training data whose batch depends on the step alone."""

@@ -11,28 +11,43 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from zoo.errors import ZooError
 from zoo.files import replacing
 from zoo.training.objective import Objective
 
 
 @contextmanager
-def picture(path: Path, width: float, height: float) -> Iterator[Any]:
-    """Give a figure of matplotlib to draw in; on leaving, write it as a PNG.
+def picture(path: Path, size: tuple[float, float] = (7.0, 4.0)) -> Iterator[Figure]:
+    """A figure to draw on, which is then saved: whole, or not at all.
 
     Args:
-        path: where the PNG goes.
-        width: in inches.
-        height: in inches.
+        path: where it goes; the suffix chooses the format.
+        size: width and height in inches.
     """
     # Not pyplot: it would pick a window system where there may be none.
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     yield figure
+    # The software's name and version in a PNG would change its bytes.
+    metadata = {"Software": None} if path.suffix == ".png" else None
     with replacing(path) as partial, warnings.catch_warnings():
         # Scripts that matplotlib's font lacks stand as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        # The software's name and version in the file would change its bytes.
-        figure.savefig(partial, format="png", dpi=120, metadata={"Software": None})
+        figure.savefig(partial, dpi=120, metadata=metadata)
+
+
+def require_format(path: Path, option: str) -> None:
+    """Refuse a name that says no format of a picture.
+
+    Raises:
+        ZooError: matplotlib does not know the format.
+    """
+    known = sorted(FigureCanvasAgg.get_supported_filetypes())
+    if path.suffix.removeprefix(".") not in known:
+        raise ZooError(
+            f"{option} {path}: unknown format {path.suffix!r}; expected a name that "
+            f"ends in one of {', '.join(known)}"
+        )
 
 
 def learning_curve(
@@ -48,7 +63,7 @@ def learning_curve(
     """
     steps = [entry["step"] for entry in history]
     name, best = objective.name, objective.best(history)
-    with picture(path, 7.0, 4.0) as figure:
+    with picture(path) as figure:
         axes = figure.add_subplot()
         axes.plot(steps, [entry["train_loss"] for entry in history], label="training")
         right = axes if objective.like_loss else axes.twinx()

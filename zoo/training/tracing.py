@@ -7,10 +7,8 @@ from typing import Any
 
 import keras
 
+from zoo.training.data import SHAPES
 from zoo.training.weights import values_of
-
-# Two shapes (rows, width) that have nothing in common.
-SHAPES = ((8, 8), (16, 16))
 
 
 def forget_shapes(call: Callable[[int, int], object]) -> None:

@@ -188,7 +188,7 @@ def draw_attention(translation: Translation, path: Path) -> None:
         [piece.replace("$", r"\$") for piece in pieces]
         for pieces in (translation.source_pieces, translation.pieces)
     )
-    with picture(path, 2.5 + 0.32 * columns, 2.0 + 0.3 * rows) as figure:
+    with picture(path, (2.5 + 0.32 * columns, 2.0 + 0.3 * rows)) as figure:
         axes = figure.add_subplot()
         image = axes.imshow(translation.attention, cmap="Blues", vmin=0.0, vmax=1.0)
         slanted = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
