@@ -18,7 +18,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import keras_tuner
 
 from keras_gru.tuning import on_ray
-from zoo.sweep_model import ProgramModel
+from zoo.sweeps.model import ProgramModel
 
 OUT = sys.argv[1] if len(sys.argv) > 1 else "sweeps/ray"
 QUICK = os.environ.get("KERAS_GRU_EXAMPLE") == "quick"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.loaded import load as load
+    from zoo.presets.loaded import load as load
 
 __all__ = ["load"]
 
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
     from zoo import extra
 
     extra.require()
-    from zoo.loaded import load
+    from zoo.presets.loaded import load
 
     globals()[name] = load
     return load

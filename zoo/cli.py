@@ -18,24 +18,21 @@ import click
 
 from zoo import backend as backends
 from zoo import config as configs
-from zoo import old_programs
 from zoo.backend import BACKENDS, chosen
 from zoo.config import Program
 from zoo.errors import ZooError, one_line
 from zoo.files import FULL, why
-from zoo.options import backend_option, given, json_option, run_argument
+from zoo.options import backend_option, given, json_option
 from zoo.presets.saved import open_saved, reopen
 from zoo.programs import PROGRAMS, module
-from zoo.runs import Run, RunFolder
-from zoo.sweep import sweep
-
-ALL = sorted({*PROGRAMS, *old_programs.PROGRAMS})
+from zoo.sweeps.command import sweep
+from zoo.training.runs import Run, RunFolder
 
 
 def _known(program: str) -> None:
-    if program not in ALL:
+    if program not in PROGRAMS:
         raise click.UsageError(
-            f"unknown program {program!r}; expected one of {', '.join(ALL)}"
+            f"unknown program {program!r}; expected one of {', '.join(PROGRAMS)}"
         )
 
 
@@ -264,12 +261,10 @@ class Action(click.Group):
     """One verb; its commands are the programs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ALL
+        return sorted(PROGRAMS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         action = str(self.name)
-        if cmd_name in old_programs.PROGRAMS:
-            return old_programs.command(cmd_name, action)
         if cmd_name not in PROGRAMS:
             return None
         if action == "train":
@@ -279,7 +274,7 @@ class Action(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args:
             raise click.UsageError(
-                f"{self.name}: no program; expected one of {', '.join(ALL)}"
+                f"{self.name}: no program; expected one of {', '.join(PROGRAMS)}"
             )
         return super().parse_args(ctx, args)
 
@@ -306,7 +301,7 @@ def list_all() -> None:
     """Show programs, sizes, parameters, datasets and presets."""
     from rich.console import Console
 
-    from zoo import listing
+    from zoo.presets import listing
 
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(listing.programs())
@@ -340,7 +335,7 @@ def preset(
 
 @zoo.command()
 @click.argument("program")
-@run_argument
+@click.argument("run", metavar="RUN|PRESET")
 @click.option(
     "--format",
     "form",

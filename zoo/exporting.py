@@ -5,74 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo import backend as backends
 from zoo.errors import ZooError, one_line
-from zoo.old_programs import program_of
-from zoo.presets.saved import open_saved
+from zoo.presets.saved import Saved, open_saved
 from zoo.programs import PROGRAMS, module
-from zoo.runs import RunFolder
-from zoo.trained import open_trained
+from zoo.training.runs import RunFolder
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What is exported.
-
-    Attributes:
-        source: the run folder or preset, as it was given.
-        licence: of the data.
-        card: of a preset.
-        times: input -> name of its time dimension.
-        model: builds it with its weights, once Keras runs.
-    """
-
-    source: str
-    licence: str
-    card: str | None
-    times: Mapping[str, str]
-    model: Callable[[], Any]
-
-    @property
-    def is_run(self) -> bool:
-        return (Path(self.source) / "settings.json").is_file()
-
-    @property
-    def name(self) -> str:
-        """Of the run's folder, or of the preset."""
-        if self.is_run:
-            return Path(self.source).resolve().name
-        return self.source.rstrip("/").rpartition("/")[2].partition("@")[0]
-
-
-def origin(program: str, source: str) -> Origin:
-    """Open a run or preset of a program."""
-    if program in PROGRAMS:
-        saved = open_saved(source, program)
-        return Origin(
-            saved.name,
-            saved.source.licence,
-            saved.card,
-            PROGRAMS[program].times,
-            lambda: module(program, "use").PRETRAINED.from_saved(saved).model,
-        )
-    trained = open_trained(program_of(program), source)
-    return Origin(
-        trained.name,
-        trained.program.licence(trained.settings),
-        trained.card,
-        trained.program.times,
-        trained.model,
-    )
 
 
 @dataclass(frozen=True)
@@ -119,12 +66,12 @@ def export(
             f"{form} cannot be written with sequences of any length on {backend}: "
             f"add --backend {' or '.join(able)}; the weights are the same"
         )
-    found = origin(program, source)
+    found = open_saved(source, program)
     out = _place(found, form, out)
     backends.use(backend)
     import keras
 
-    model = found.model()
+    model = module(program, "use").PRETRAINED.from_saved(found).model
     # An exporter asks for a model that was called; two steps of zeros will do.
     model(
         keras.tree.map_structure(
@@ -151,15 +98,15 @@ def export(
     return out
 
 
-def _place(found: Origin, form: str, out: Path | None) -> Path:
+def _place(found: Saved, form: str, out: Path | None) -> Path:
     """Where the export goes.
 
     Raises:
         ZooError: there is something.
     """
     if out is None:
-        folder = Path(found.source) if found.is_run else Path("runs/export")
-        out = folder / f"{found.name}.{form}"
+        folder = Path(found.name) if found.is_run else Path("runs/export")
+        out = folder / f"{_plain_name(found)}.{form}"
     places = [out]
     if form == "onnx" and not out.suffix:
         places.append(out.with_suffix(".onnx"))
@@ -171,7 +118,14 @@ def _place(found: Origin, form: str, out: Path | None) -> Path:
     return places[-1]
 
 
-def _describe(file: Path, found: Origin) -> None:
+def _plain_name(found: Saved) -> str:
+    """Of the run's folder, or of the preset."""
+    if found.is_run:
+        return Path(found.name).resolve().name
+    return found.name.rstrip("/").rpartition("/")[2].partition("@")[0]
+
+
+def _describe(file: Path, found: Saved) -> None:
     """Name the dynamic dimensions in an ONNX file, and say whose weights it holds.
 
     Raises:
@@ -182,7 +136,7 @@ def _describe(file: Path, found: Origin) -> None:
     from onnx.tools.update_model_dims import update_inputs_outputs_dims
 
     model = onnx.load(file)
-    names = found.times
+    names = PROGRAMS[found.program].times
 
     def dimensions(values: Iterable[ValueInfoProto]) -> dict[str, list[int | str]]:
         return {
@@ -205,16 +159,16 @@ def _describe(file: Path, found: Origin) -> None:
     onnx.save(model, file)
 
 
-def _facts(found: Origin) -> dict[str, str]:
+def _facts(found: Saved) -> dict[str, str]:
     """Run or preset, commit, and licence of the data, as a preset's card has them."""
     if found.is_run:
-        kind, code = "run", RunFolder.read_settings(Path(found.source))["code"]
+        kind, code = "run", RunFolder.read_settings(Path(found.name))["code"]
         commit = str(code).rpartition("commit ")[2]
     else:
         row = re.search(r"^\| commit \| (.+) \|$", found.card or "", re.MULTILINE)
         kind, commit = "preset", row[1] if row else "unknown"
     return {
-        kind: found.name,
+        kind: _plain_name(found),
         "commit": commit,
-        "licence": found.licence,
+        "licence": found.source.licence,
     }

@@ -17,12 +17,12 @@ import pytest
 import keras_gru
 from tests.zoo.conftest import Zoo, table
 from tests.zoo.tiny_zoo import TINY
-from zoo import runs
 from zoo.backend import BACKENDS, chosen
 from zoo.cli import ALL
 from zoo.language_model import data
 from zoo.language_model.config import SIZES
 from zoo.programs import PROGRAMS
+from zoo.training import runs
 
 
 def test_list_shows_programs_sizes_and_datasets(zoo: Zoo) -> None:

@@ -77,10 +77,10 @@ def test_python(missing: str, code: str, tmp_path: Path) -> None:
 
 
 def test_a_fault_of_the_zoo_itself_is_not_mistaken(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['zoo.loaded'] = None; import zoo; zoo.load"
+    code = "import sys; sys.modules['zoo.presets.loaded'] = None; import zoo; zoo.load"
     done = _without((), tmp_path, "-c", code)
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("ModuleNotFoundError: import of zoo.loaded halted")
+    assert last.startswith("ModuleNotFoundError: import of zoo.presets.loaded halted")
 
 
 def test_the_packages_are_those_of_the_extra() -> None:

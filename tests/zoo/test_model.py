@@ -20,8 +20,8 @@ from zoo.language_model.model import build, reset_carried_state
 from zoo.language_model.sampling import Sampling
 from zoo.language_model.search import NUISANCE, SCIENTIFIC, search_space
 from zoo.language_model.use import generate
-from zoo.runs import RunFolder
-from zoo.spaces import VARIANTS
+from zoo.sweeps.spaces import VARIANTS
+from zoo.training.runs import RunFolder
 from zoo.training.weights import copy_weights, values_of
 
 CONFIG = replace(TINY, vocabulary_size=9)

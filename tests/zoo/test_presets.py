@@ -291,12 +291,12 @@ def test_the_hub_that_cannot_be_reached_is_one_line(
     assert outcome.code == 2
     assert "cannot get hf://owner/name: OSError: no route to host" in outcome.err
     with pytest.raises(ZooError, match="expected hf://owner/name"):
-        fetch("hf://name")
+        fetch("hf://name", presets.FILES)
 
 
 def test_an_address_that_the_hub_does_not_take() -> None:
     with pytest.raises(ZooError, match="HFValidationError"):
-        fetch("hf://owner/--name")
+        fetch("hf://owner/--name", presets.FILES)
 
 
 def test_without_the_hubs_package_its_name_is_told(
@@ -304,4 +304,4 @@ def test_without_the_hubs_package_its_name_is_told(
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ZooError, match="pip install huggingface_hub"):
-        fetch("hf://owner/name")
+        fetch("hf://owner/name", presets.FILES)

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.zoo.conftest import Zoo, killed, table
-from zoo import runs
 from zoo.__main__ import main
-from zoo.training import ExactResume
+from zoo.training import ExactResume, runs
 
 FIELDS = ("final_weights_sha256", "best_weights_sha256", "validation_nats", "steps")
 

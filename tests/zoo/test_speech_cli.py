@@ -27,7 +27,7 @@ from zoo.speech.config import SAMPLE_RATE, SIZES, TASKS
 from zoo.speech.data import Source
 from zoo.speech.features import log_mel
 from zoo.speech.use import Recogniser
-from zoo.sweep_model import ProgramModel, settings_of
+from zoo.sweeps.model import ProgramModel, settings_of
 from zoo.training.weights import values_of
 
 STEPS = 2 * (60 // 4)

@@ -16,13 +16,13 @@ from keras_gru.tuning.records import EPOCHS, SEED
 from keras_gru.tuning.trials import Trial
 from tests.zoo.conftest import Zoo, table
 from tests.zoo.tiny_zoo import TinyModel
-from zoo import sweep_model
 from zoo.backend import chosen
 from zoo.cli import ALL
 from zoo.errors import ZooError
 from zoo.language_model.config import SIZES
 from zoo.language_model.search import search_space
-from zoo.sweep_model import ProgramModel, settings_of
+from zoo.sweeps import model as sweep_model
+from zoo.sweeps.model import ProgramModel, settings_of
 
 
 def _model(text_file: Path, folder: Path, **changes: Any) -> TinyModel:

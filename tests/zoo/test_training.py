@@ -1,9 +1,7 @@
-"""The shared loop: every form of batch, averaged weights, both directions."""
+"""`model.fit` with the shared callbacks: the best weights, averaged ones, both ways."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,48 +10,41 @@ import numpy as np
 import pytest
 
 import keras_gru
-from zoo import loop as training
 from zoo.backend import seed_everything
-from zoo.loop import Batch, Task
-from zoo.runs import RunFolder
 from zoo.training import weights
+from zoo.training.data import Batches
 from zoo.training.objective import Objective
-from zoo.training.weights import values_of, weights_to_use
+from zoo.training.resume import ExactResume
+from zoo.training.runs import RunFolder
+from zoo.training.validation import Validation
+from zoo.training.weights import values_of
+
+EPOCHS, STEPS = 3, 3
 
 
-class _Sums(Task):
-    """Two inputs of a length that changes from step to step, with a mask."""
+class Sums:
+    """Two inputs of a length that changes from step to step, with weights."""
 
-    total_steps = 9
-    steps_per_epoch = 3
-    validate_every = 2
+    steps_per_epoch = STEPS
 
-    def __init__(self, figures: list[float], momentum: float | None) -> None:
-        self.figures = figures
-        self.validated: list[list[np.ndarray]] = []
-        self.model = _build()
-        ema = {"use_ema": True, "ema_momentum": momentum} if momentum else {}
-        self.model.compile(keras.optimizers.Adam(0.05, **ema), loss="mse")
-        self.model.optimizer.build(self.model.trainable_variables)
-        self.portable = _build()
+    def batch(self, step: int) -> Any:
+        return self._batch(step, rows=4, length=2 + step % 3)
 
-    def batch(self, step: int) -> Batch:
-        random = np.random.default_rng(step)
-        length = 2 + step % 3
+    def example(self, index: int) -> Any:
+        return self._batch(0, rows=4 + index, length=2 + index)
+
+    def _batch(self, seed: int, rows: int, length: int) -> Any:
+        random = np.random.default_rng(seed)
         inputs = {
-            name: random.normal(size=(4, length, 2)).astype("float32")
+            name: random.normal(size=(rows, length, 2)).astype("float32")
             for name in ("left", "right")
         }
-        weight = (np.arange(length) < 2) * np.ones((4, 1), "float32")  # (batch, time)
+        weight = (np.arange(length) < 2) * np.ones((rows, 1), "float32")
         sums = inputs["left"].sum(-1) + inputs["right"].sum(-1)
-        return inputs, sums[..., None], weight
-
-    def validate(self, values: list[np.ndarray]) -> dict[str, float]:
-        self.validated.append(values)
-        return {"figure": self.figures[len(self.validated) - 1]}
+        return inputs, sums[..., None], weight  # (batch, time)
 
 
-def _build() -> keras.Model:
+def build() -> keras.Model:
     left, right = (keras.Input((None, 2), name=name) for name in ("left", "right"))
     joined = keras.layers.Concatenate(name="joined")([left, right])
     states = keras_gru.GRU(3, return_sequences=True, name="gru")(joined)
@@ -61,18 +52,51 @@ def _build() -> keras.Model:
     return keras.Model({"left": left, "right": right}, outputs, name="sums")
 
 
-def _fit(
-    task: Task, folder: Path, objective: Objective, **options: Any
-) -> training.Progress:
-    return training.fit(
-        task,
+class EachStep(keras.callbacks.Callback):
+    """The weights after each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[list[np.ndarray]] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.seen.append(values_of(self.model.weights))
+
+
+def fit(
+    folder: Path, figures: list[float], objective: Objective, momentum: float | None
+) -> tuple[Validation, list[list[np.ndarray]], list[list[np.ndarray]]]:
+    """-> the validations, what each was given, the weights after each step."""
+    seed_everything(0)
+    model = build()
+    ema = {"use_ema": True, "ema_momentum": momentum} if momentum else {}
+    model.compile(keras.optimizers.Adam(0.05, **ema), loss="mse")
+    validated: list[list[np.ndarray]] = []
+
+    def measure(values: list[np.ndarray]) -> dict[str, float]:
+        validated.append(values)
+        return {"figure": figures[len(validated) - 1]}
+
+    resume = ExactResume(folder / "checkpoints", Batches(Sums()), seconds=0)
+    validation = Validation(
         RunFolder(folder),
+        resume,
+        build(),
+        measure,
         objective,
-        facts={},
-        report=print,
-        checkpoint_seconds=0,
-        **options,
+        epochs=EPOCHS,
+        validations=5,
     )
+    each = EachStep()
+    model.fit(
+        resume.data,
+        epochs=EPOCHS,
+        initial_epoch=resume.initial_epoch,
+        shuffle=False,
+        verbose=0,
+        callbacks=resume.callbacks(each, validation),
+    )
+    return validation, validated, each.seen
 
 
 @pytest.fixture
@@ -87,74 +111,31 @@ def folder(tmp_path: Path) -> Path:
 def test_the_best_weights_are_those_of_the_first_best_figure(
     folder: Path, maximise: bool, best_step: int
 ) -> None:
-    seed_everything(0)
-    task = _Sums([2.0, 1.0, 3.0, 1.0, 3.0], momentum=None)
     objective = Objective("figure", maximise)
-    progress = _fit(task, folder, objective)
-    assert [entry["step"] for entry in progress.history] == [2, 4, 6, 8, 9]
-    assert objective.best(progress.history)["step"] == best_step
-    expected = task.validated[best_step // 2 - 1]
-    loaded = _build()
-    weights.load(loaded, folder / "best.weights.h5")
-    for found, value in zip(values_of(loaded.weights), expected, strict=True):
+    figures = [2.0, 1.0, 3.0, 1.0, 3.0]
+    validation, validated, _ = fit(folder, figures, objective, None)
+    assert [entry["step"] for entry in validation.history] == [2, 4, 6, 8, 9]
+    assert objective.best(validation.history)["step"] == best_step
+    expected = validated[best_step // 2 - 1]
+    stored = build()
+    weights.load(stored, folder / "best.weights.h5")
+    for found, value in zip(values_of(stored.weights), expected, strict=True):
         np.testing.assert_array_equal(found, value)
 
 
 def test_averaged_weights_are_validated_and_kept_and_the_others_trained_on(
     folder: Path,
 ) -> None:
-    seed_everything(0)
-    task = _Sums([1.0] * 4 + [0.0], momentum=0.5)
-    seen: list[list[np.ndarray]] = []
-    progress = _fit(
-        task,
-        folder,
-        Objective("figure"),
-        on_step=lambda progress: seen.append(values_of(task.model.weights)),
-    )
+    figures = [1.0] * 4 + [0.0]
+    validation, _, seen = fit(folder, figures, Objective("figure"), 0.5)
+    assert len(seen) == EPOCHS * STEPS
     # a <- a / 2 + w / 2, from the first step's w.
     averages = seen[0]
     for step in seen[1:]:
         averages = [(a + w) / 2 for a, w in zip(averages, step, strict=True)]
-    assert progress.best is not None
-    for found, expected, last in zip(progress.best, averages, seen[-1], strict=True):
+    for found, expected, last in zip(validation.best, averages, seen[-1], strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-6)
         assert np.abs(found - last).max() > 1e-4
-    for found, last in zip(values_of(task.model.weights), seen[-1], strict=True):
-        np.testing.assert_array_equal(found, last)
-
-
-class _Stop(Exception):
-    """Stands for a kill."""
-
-
-@pytest.mark.parametrize("momentum", [None, 0.9])
-def test_a_training_of_changing_shapes_goes_on_to_the_same_bits(
-    folder: Path, tmp_path: Path, momentum: float | None
-) -> None:
-    figures = [5.0, 4.0, 3.0, 2.0, 1.0]
-
-    def train(into: Path, on_step: Callable[[training.Progress], None]) -> _Sums:
-        seed_everything(1)
-        task = _Sums(figures, momentum)
-        _fit(task, into, Objective("figure"), on_step=on_step)
-        return task
-
-    whole = train(folder, lambda progress: None)
-
-    def stop(progress: training.Progress) -> None:
-        if progress.step == 5:
-            raise _Stop
-
-    stopped = tmp_path / "stopped"
-    shutil.copytree(folder, stopped, ignore=lambda *_: ["checkpoints"])
-    with pytest.raises(_Stop):
-        train(stopped, stop)
-    resumed = train(stopped, lambda progress: None)
-    for found, expected in zip(
-        weights_to_use(resumed.model), weights_to_use(whole.model), strict=True
-    ):
-        np.testing.assert_array_equal(found, expected)
 
 
 def test_an_objective_knows_which_way_is_better() -> None:

@@ -21,7 +21,7 @@ from tests.zoo.conftest import Outcome, Zoo, table
 from tests.zoo.translation_helpers import TINY_TRANSLATION
 from zoo.__main__ import main
 from zoo.backend import chosen
-from zoo.sweep_model import ProgramModel, settings_of
+from zoo.sweeps.model import ProgramModel, settings_of
 from zoo.training import ExactResume
 from zoo.translation import numbers
 from zoo.translation.config import SIZES
@@ -191,7 +191,7 @@ def test_a_very_long_line_is_cut_and_told(
 
 
 def test_from_python(run: Path, say: Say, tmp_path: Path) -> None:
-    from zoo.loaded import load
+    from zoo.presets.loaded import load
 
     translation = load(str(run))
     found = translation.predict(["twenty-one", "two"])

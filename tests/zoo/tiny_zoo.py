@@ -11,7 +11,7 @@ from zoo import translation
 from zoo.__main__ import main
 from zoo.language_model import sampling
 from zoo.language_model.config import SIZES, Config
-from zoo.sweep_model import ProgramModel
+from zoo.sweeps.model import ProgramModel
 
 TINY = Config(
     embedding_units=6,

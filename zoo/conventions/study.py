@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import backend as backends
-from zoo import runs
 from zoo.conventions.layers import KINDS, equal_units, layer, parameters
 from zoo.errors import TrainingFailed, one_line
 from zoo.language_model import data
 from zoo.language_model.config import OBJECTIVE, Config
-from zoo.runs import RunFolder
+from zoo.training import runs
+from zoo.training.runs import RunFolder
 
 if TYPE_CHECKING:
     import keras

@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zoo import spaces
 from zoo.language_model.config import SIZES, Config
+from zoo.sweeps import spaces
 
 if TYPE_CHECKING:
     import keras_tuner

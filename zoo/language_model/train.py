@@ -19,10 +19,10 @@ from zoo.language_model.model import build, reset_carried_state
 from zoo.language_model.tokens import learn, tokens_of
 from zoo.language_model.use import generate
 from zoo.presets.pretrained import initial_weights
-from zoo.runs import Run, RunFolder
 from zoo.training.data import Batches
 from zoo.training.optimizers import adamw
 from zoo.training.resume import ExactResume
+from zoo.training.runs import Run, RunFolder
 from zoo.training.validation import Validation, verbosity
 
 Build: TypeAlias = Callable[..., keras.Model]

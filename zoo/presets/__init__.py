@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.presets import hub
 
 FOLDER = Path(__file__).resolve().parent
 
 CONFIG, EXTRAS, WEIGHTS = "config.json", "extras.json", "model.weights.h5"
 CARD, HASHES = "card.md", "hashes.json"
+FILES = (CONFIG, EXTRAS, WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,7 @@ def find(source: str | Path) -> Path | None:
     """
     text = str(source)
     if text.startswith("hf://"):
-        from zoo.presets.hub import fetch
-
-        return fetch(text)
+        return hub.fetch(text, (CARD, *FILES, HASHES))
     for folder in (Path(text), FOLDER / text):
         if (folder / CONFIG).is_file() and folder != FOLDER:
             return folder
@@ -112,7 +112,7 @@ def read(folder: Path) -> dict[str, Any]:
         ZooError: a file is missing, or differs from its hash.
     """
     hashes = _read_json(folder / HASHES)
-    for name in (CONFIG, EXTRAS, WEIGHTS):
+    for name in FILES:
         file = folder / name
         if not file.is_file():
             raise ZooError(f"preset {folder.name} is damaged: it has no {name}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import ZooError
-from zoo.presets import CARD, CONFIG, EXTRAS, HASHES, WEIGHTS
 
 PREFIX = "hf://"
 
 
-def fetch(address: str) -> Path:
+def fetch(address: str, files: Sequence[str]) -> Path:
     """Bring a preset from the hub into its cache; return the folder.
 
     Only the files of a preset are taken. They are checked like any preset's when it
@@ -18,6 +18,7 @@ def fetch(address: str) -> Path:
 
     Args:
         address: ``hf://owner/name`` or ``hf://owner/name@revision``.
+        files: their names.
 
     Raises:
         ZooError: the address is malformed, `huggingface_hub` is not installed, or the
@@ -37,7 +38,7 @@ def fetch(address: str) -> Path:
         folder = huggingface_hub.snapshot_download(
             repository,
             revision=revision or None,
-            allow_patterns=[CARD, CONFIG, EXTRAS, HASHES, WEIGHTS],
+            allow_patterns=list(files),
         )
     # No network, no such repository, no right to it, a name that the hub refuses.
     except (OSError, HfHubHTTPError, HFValidationError) as error:

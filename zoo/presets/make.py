@@ -13,12 +13,10 @@ from zoo import backend as backends
 from zoo import presets
 from zoo.errors import ZooError
 from zoo.files import making, write_text
-from zoo.old_programs import program_of
-from zoo.presets import CARD, CONFIG, EXTRAS, HASHES, WEIGHTS, without_folders
+from zoo.presets import CARD, HASHES, WEIGHTS, without_folders
 from zoo.presets.saved import open_saved
 from zoo.programs import PROGRAMS, module
-from zoo.runs import RunFolder
-from zoo.trained import open_trained
+from zoo.training.runs import RunFolder
 
 
 def make(
@@ -47,53 +45,28 @@ def make(
     Raises:
         ZooError: the run is not finished or damaged, or the name is taken.
     """
-    stored = RunFolder.read_settings(run)
+    saved = open_saved(run)
     result, row = _result(run)
     target = (into or presets.FOLDER) / name
     if Path(name).name != name or name.startswith("."):
         raise ZooError(f"preset name {name!r}; expected the plain name of a folder")
     if target.exists():
         raise ZooError(f"{target} exists; choose another name, or remove it first")
-    if stored["program"] in PROGRAMS:
-        saved = open_saved(run)
-        backends.use(backend)
-        pretrained = module(saved.program, "use").PRETRAINED
-        with making(target) as draft:
-            one = pretrained.from_saved(saved)
-            one.save_to_preset(draft)
-            # Measured with the weights as stored; the run knows where the data lie.
-            stored_one = replace(saved, weights=draft / WEIGHTS)
-            figures = pretrained.from_saved(stored_one).evaluate()
-            facts = {
-                "headline": PROGRAMS[saved.program].headline,
-                "figures": without_folders(figures),
-            }
-            one.seal(draft, facts)
-            content = {**one.described(), **facts}
-            write_text(draft / CARD, card(name, draft, content, result, row, note))
-        return target
-    program = program_of(str(stored["program"]))
-    trained = open_trained(program, run)
     backends.use(backend)
-    from zoo.training import weights
-
+    pretrained = module(saved.program, "use").PRETRAINED
     with making(target) as draft:
-        weights.save(trained.model(), draft / WEIGHTS, half=True)
-        content = {
-            **{key: stored[key] for key in ("program", "config", "code")},
-            "settings": without_folders(stored["settings"]),
-            "data": without_folders(stored["data"]),
-            "licence": program.licence(trained.settings),
-            "headline": program.headline,
-            "parameters": result["parameters"],
-            "storage": "float16",
+        one = pretrained.from_saved(saved)
+        one.save_to_preset(draft)
+        # Measured with the weights as stored; the run knows where the data lie.
+        figures = pretrained.from_saved(
+            replace(saved, weights=draft / WEIGHTS)
+        ).evaluate()
+        facts = {
+            "headline": PROGRAMS[saved.program].headline,
+            "figures": without_folders(figures),
         }
-        _write_json(draft / EXTRAS, stored["extras"])
-        # Opened as any preset is, so that the figures are those of what is stored.
-        _seal(draft, content)
-        rounded = replace(open_trained(program, draft), settings=trained.settings)
-        content["figures"] = without_folders(program.evaluate(rounded))
-        _seal(draft, content)
+        one.seal(draft, facts)
+        content = {**one.described(), **facts}
         write_text(draft / CARD, card(name, draft, content, result, row, note))
     return target
 
@@ -141,15 +114,6 @@ def card(
     return "\n".join(lines)
 
 
-def _seal(folder: Path, content: dict[str, Any]) -> None:
-    """Write the configuration, then the hashes of all files that use reads."""
-    _write_json(folder / CONFIG, content)
-    files = (CONFIG, EXTRAS, WEIGHTS)
-    _write_json(
-        folder / HASHES, {file: presets.sha256(folder / file) for file in files}
-    )
-
-
 def _without_out(command: str) -> str:
     """A command less ``--out FOLDER``, which has no effect on the result."""
     words = shlex.split(command)
@@ -157,10 +121,6 @@ def _without_out(command: str) -> str:
         place = words.index("--out")
         del words[place : place + 2]
     return shlex.join(word for word in words if not word.startswith("--out="))
-
-
-def _write_json(file: Path, content: Any) -> None:
-    write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _result(run: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -12,7 +12,7 @@ from zoo import presets
 from zoo.config import differing, from_json
 from zoo.errors import ZooError
 from zoo.programs import PROGRAMS
-from zoo.runs import Run, RunFolder, code
+from zoo.training.runs import Run, RunFolder, code
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from zoo.speech.config import SAMPLE_RATE, Config
 from zoo.speech.data import Split
 from zoo.speech.features import Features, log_mel
 from zoo.speech.recordings import Recording
+from zoo.training.data import SHAPES
 
 Batch = tuple[tuple[np.ndarray, np.ndarray], np.ndarray]
 

@@ -23,9 +23,9 @@ from typing import Any
 from zoo import extra
 from zoo.errors import ZooError
 from zoo.files import write_text
-from zoo.runs import RunFolder
 from zoo.speech.config import SIZES, TASKS
 from zoo.speech.data import DATASETS, load, speakers_of
+from zoo.training.runs import RunFolder
 
 FIELDS = ("speaker", "figure", "test", "validation", "seconds", "command")
 

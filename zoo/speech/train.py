@@ -10,7 +10,6 @@ import numpy as np
 from zoo.backend import seed_everything
 from zoo.files import write_text
 from zoo.presets.pretrained import initial_weights
-from zoo.runs import Run, RunFolder
 from zoo.speech.augment import Spoken
 from zoo.speech.batches import Batches, held_out, statistics
 from zoo.speech.config import OBJECTIVE, Config
@@ -20,6 +19,7 @@ from zoo.speech.model import build, loss
 from zoo.training import data
 from zoo.training.optimizers import adamw
 from zoo.training.resume import ExactResume
+from zoo.training.runs import Run, RunFolder
 from zoo.training.tracing import forget_shapes
 from zoo.training.validation import Validation, verbosity
 

@@ -12,11 +12,11 @@ import keras
 import numpy as np
 
 from zoo.errors import TrainingFailed
-from zoo.runs import RunFolder
 from zoo.training import checkpoint, plots, weights
 from zoo.training.events import TRAINING_POINTS, Events
 from zoo.training.objective import Objective
 from zoo.training.resume import ExactResume
+from zoo.training.runs import RunFolder
 from zoo.training.weights import digest_of, values_of, weights_to_use
 
 Measure = Callable[[list[np.ndarray]], dict[str, float]]

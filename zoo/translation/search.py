@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zoo import spaces
+from zoo.sweeps import spaces
 from zoo.translation.config import SIZES, Config
 
 if TYPE_CHECKING:

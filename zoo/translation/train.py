@@ -10,10 +10,10 @@ import numpy as np
 from zoo.backend import seed_everything
 from zoo.files import write_text
 from zoo.presets.pretrained import initial_weights
-from zoo.runs import Run, RunFolder
 from zoo.training.data import Batches
 from zoo.training.optimizers import adamw
 from zoo.training.resume import ExactResume
+from zoo.training.runs import Run, RunFolder
 from zoo.training.tracing import forget_shapes
 from zoo.training.validation import Validation, verbosity
 from zoo.translation.config import OBJECTIVE, Config, Search

@@ -191,8 +191,9 @@ def draw_attention(translation: Translation, path: Path) -> None:
     with picture(path, (2.5 + 0.32 * columns, 2.0 + 0.3 * rows)) as figure:
         axes = figure.add_subplot()
         image = axes.imshow(translation.attention, cmap="Blues", vmin=0.0, vmax=1.0)
-        slanted = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
-        axes.set_xticks(range(columns), source, **slanted)
+        axes.set_xticks(
+            range(columns), source, rotation=60, ha="right", rotation_mode="anchor"
+        )
         axes.set_yticks(range(rows), target)
         axes.set_xlabel("source")
         axes.set_ylabel("translation")

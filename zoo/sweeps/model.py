@@ -12,7 +12,7 @@ from zoo import config as configs
 from zoo.errors import TrainingFailed, ZooError
 from zoo.presets.saved import reopen
 from zoo.programs import PROGRAMS, module
-from zoo.runs import Run, RunFolder
+from zoo.training.runs import Run, RunFolder
 
 if TYPE_CHECKING:
     from keras_gru.tuning.trials import Trial

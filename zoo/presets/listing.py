@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.table import Table
 
-from zoo import old_programs
 from zoo import presets as stored
 from zoo.programs import PROGRAMS
 
 
 def programs() -> Table:
     """Programs with their sizes and datasets."""
-    found: dict[str, tuple[Any, Mapping[str, int]]]
     table = Table("program", "size", "parameters", "dataset", "", show_lines=True)
-    found = {name: (one, one.parameters) for name, one in PROGRAMS.items()}
-    for name in old_programs.PROGRAMS:
-        found[name] = (old_programs.card(name), old_programs.card(name).sizes)
-    for name, (about, parameters) in sorted(found.items()):
+    for name, about in sorted(PROGRAMS.items()):
         table.add_row(
             f"{name}\n[dim]{about.summary}[/dim]",
-            "\n".join(parameters),
-            "\n".join(f"{count:,}" for count in parameters.values()),
+            "\n".join(about.parameters),
+            "\n".join(f"{count:,}" for count in about.parameters.values()),
             "\n".join(about.datasets),
             "\n".join(about.datasets.values()),
         )

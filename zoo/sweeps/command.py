@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo import backend as backends
-from zoo import old_programs, sweep_model
 from zoo.errors import TrainingFailed, ZooError
 from zoo.options import backend_option, given
 from zoo.programs import PROGRAMS
+from zoo.sweeps import model as sweep_model
 
 if TYPE_CHECKING:
     from keras_gru.tuning import Results
@@ -84,10 +84,9 @@ HYPERBAND_EPOCHS = 9  # two rounds of selection: a third of a third of them
 @click.pass_context
 def sweep(context: click.Context, /, program: str, **options: Any) -> None:
     """Search a program's hyperparameters; a killed sweep goes on with --resume."""
-    if program not in {*PROGRAMS, *old_programs.PROGRAMS}:
-        known = sorted({*PROGRAMS, *old_programs.PROGRAMS})
+    if program not in PROGRAMS:
         raise click.UsageError(
-            f"unknown program {program!r}; expected one of {', '.join(known)}"
+            f"unknown program {program!r}; expected one of {', '.join(PROGRAMS)}"
         )
     folder = options["out"] or Path("sweeps") / (
         f"{program}-{options['tuner']}-{options['seed']}"
@@ -133,24 +132,12 @@ def _described(
     backend = backends.chosen(options["backend"])
     backends.use(backend)  # before a search space asks keras_gru for its conventions
     size = options["size"]
-    if program in PROGRAMS:
-        goal = PROGRAMS[program].objective
-        sweep_model.check(program, size)
-        settings = sweep_model.settings_of(
-            program, options["dataset"], backend, options["options"]
-        )
-        model: Any = sweep_model.ProgramModel(program, settings, size)
-    else:
-        from zoo import old_sweep_model
-
-        found = old_sweep_model.program_of(program, size)
-        goal = found.objective
-        train = old_programs.command(program, "train")
-        default = next(p.default for p in train.params if p.name == "dataset")
-        settings = old_sweep_model.settings_of(
-            found, options["dataset"] or str(default), backend, options["options"]
-        )
-        model = old_sweep_model.ProgramModel(program, settings, size)
+    goal = PROGRAMS[program].objective
+    sweep_model.check(program, size)
+    settings = sweep_model.settings_of(
+        program, options["dataset"], backend, options["options"]
+    )
+    model = sweep_model.ProgramModel(program, settings, size)
     try:
         import keras_tuner
     except ImportError as error:

@@ -1,0 +1,1 @@
+"""Sweeps of a program: its hyperparameters, its command."""
