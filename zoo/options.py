@@ -1,19 +1,10 @@
-"""Command-line options that every program of the zoo takes."""
+"""Command-line options that several commands of the zoo take."""
 
 from __future__ import annotations
-
-import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from zoo.backend import BACKENDS
-
-if TYPE_CHECKING:
-    pass
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 backend_option = click.option(
     "--backend",
@@ -27,11 +18,6 @@ json_option = click.option(
     is_flag=True,
     help="Print one JSON object on standard output and nothing else.",
 )
-
-
-def print_json(content: dict[str, Any]) -> None:
-    """What ``--json`` prints: one object on one line."""
-    print(json.dumps(content))
 
 
 def given(context: click.Context, *names: str) -> set[str]:

@@ -67,10 +67,6 @@ class Worker:
         os.close(answers)
         self._heard = b""
 
-    @property
-    def started(self) -> bool:
-        return self._guard is not None
-
     def pipes(self) -> tuple[int, int]:
         """What becomes readable when the worker says something, and when it ends."""
         assert self._guard is not None

@@ -18,7 +18,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from keras_gru.tuning import files as tuning_files
 from tests.zoo.conftest import Zoo
 from zoo import files, load
-from zoo.training import weights
+from zoo.training import runs, weights
 
 replacings = pytest.mark.parametrize(
     "replacing", [files.replacing, tuning_files.replacing]
@@ -125,3 +125,12 @@ def test_folders_that_cannot_be_made(zoo: Zoo, trained: Path, text_file: Path) -
     ):
         assert f"[Errno 20] Not a directory: '{below}'\n" in line
         assert line.count("\n") == 1
+
+
+@pytest.mark.once
+def test_a_checkout_knows_its_commit() -> None:
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        pytest.skip("this is no checkout")
+    assert root == runs.CHECKOUT
+    assert runs.commit()

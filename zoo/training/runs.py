@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import datetime
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -41,7 +40,7 @@ FIELDS = (
     "train_loss",
 )
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -179,20 +178,6 @@ class RunFolder:
         write_text(self.history, "\n".join(lines) + "\n")
 
 
-def differing(
-    stored: Mapping[str, Any], given: Mapping[str, Any], prefix: str = ""
-) -> list[str]:
-    """Name the settings of `given` that `stored` has otherwise, with both values."""
-    lines: list[str] = []
-    for name, value in given.items():
-        before = stored.get(name)
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
-            lines += differing(before, value, f"{prefix}{name}.")
-        elif before != value:
-            lines.append(f"{prefix}{name} was {before!r}, now {value!r}")
-    return lines
-
-
 def fields(columns: Sequence[str]) -> tuple[str, ...]:
     """The columns of a program's table: those of all programs, its own, the error."""
     return (*FIELDS, *columns, "error")
@@ -221,21 +206,6 @@ def append_row(table: Path, row: Mapping[str, Any], columns: Sequence[str]) -> N
         if new:
             writer.writeheader()
         writer.writerow({name: row.get(name, "") for name in names})
-
-
-def checkout_table(program: str) -> Path:
-    """The committed table of `program`; only a checkout of the project has one.
-
-    Raises:
-        ZooError: the code does not run from a checkout.
-    """
-    if not (CHECKOUT / ".git").exists():
-        raise ZooError(
-            f"--record works in a checkout of the project only; {CHECKOUT} is none"
-        )
-    table = CHECKOUT / "zoo" / "results" / f"{program}.csv"
-    table.parent.mkdir(exist_ok=True)
-    return table
 
 
 def command_line() -> str:
@@ -292,11 +262,6 @@ def code(backend: str) -> str:
 def now() -> str:
     """The time in UTC to the second, ISO 8601."""
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-
-
-def text_digest(text: str) -> str:
-    """SHA-256 of a text as UTF-8, in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass

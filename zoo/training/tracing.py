@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 
 from zoo.training.data import SHAPES
-from zoo.training.weights import values_of
 
 
 def forget_shapes(call: Callable[[int, int], object]) -> None:
@@ -25,20 +23,3 @@ def forget_shapes(call: Callable[[int, int], object]) -> None:
     if keras.backend.backend() == "tensorflow":
         for rows, width in SHAPES:
             call(rows, width)
-
-
-def train_on_any_shape(model: keras.Model, batch: Callable[[int, int], Any]) -> None:
-    """Have a compiled model's training step forget shapes: train, and undo it.
-
-    Args:
-        model: compiled, it and its optimizer built.
-        batch: takes rows and width, gives a batch of that shape; what stands in it
-            does not matter.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return
-    variables = [*model.variables, *model.optimizer.variables]
-    values = values_of(variables)
-    forget_shapes(lambda rows, width: model.train_on_batch(*batch(rows, width)))
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
