@@ -18,7 +18,6 @@ import keras_gru
 from tests.zoo.conftest import Zoo, table
 from tests.zoo.tiny_zoo import TINY
 from zoo.backend import BACKENDS, chosen
-from zoo.cli import ALL
 from zoo.language_model import data
 from zoo.language_model.config import SIZES
 from zoo.programs import PROGRAMS
@@ -46,7 +45,7 @@ def test_help_and_list_do_not_wait_for_keras(arguments: list[str]) -> None:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("program", ALL)
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_help_names_the_variants(zoo: Zoo, program: str) -> None:
     outcome = zoo("train", program, "--help")
     assert outcome.code == 0

@@ -17,10 +17,10 @@ from keras_gru.tuning.trials import Trial
 from tests.zoo.conftest import Zoo, table
 from tests.zoo.tiny_zoo import TinyModel
 from zoo.backend import chosen
-from zoo.cli import ALL
 from zoo.errors import ZooError
 from zoo.language_model.config import SIZES
 from zoo.language_model.search import search_space
+from zoo.programs import PROGRAMS
 from zoo.sweeps import model as sweep_model
 from zoo.sweeps.model import ProgramModel, settings_of
 
@@ -112,7 +112,7 @@ def test_a_trial_run_alone_is_finished_as_a_run(
     "program",
     [
         name
-        for name in ALL
+        for name in PROGRAMS
         if (Path(__file__).parents[2] / "zoo" / name / "search.py").is_file()
     ],
 )
