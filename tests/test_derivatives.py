@@ -214,20 +214,26 @@ def _jax_transforms():
         ),
         "jacfwd": of_x(lambda f, x: jax.jacfwd(f)(x)),
         "jacrev": of_x(lambda f, x: jax.jacrev(f)(x)),
-        "hessian": of_x(lambda f, x: jax.hessian(lambda x: jnp.sum(f(x) ** 2))(x)),
-        "reverse over reverse": of_x(
-            lambda f, x: jax.jacrev(jax.jacrev(lambda x: jnp.sum(f(x) ** 2)))(x)
-        ),
-        "hessian in jit": of_x(
+        # Those of higher order in one program: op by op each takes ten seconds.
+        "hessian": of_x(
             lambda f, x: jax.jit(jax.hessian(lambda x: jnp.sum(f(x) ** 2)))(x)
+        ),
+        "reverse over reverse": of_x(
+            lambda f, x: jax.jit(jax.jacrev(jax.jacrev(lambda x: jnp.sum(f(x) ** 2))))(
+                x
+            )
         ),
         "linearize": of_x(lambda f, x: jax.linearize(f, x)[1](x)),
         "checkpoint": with_weights(
             lambda f, w, x: jax.grad(jax.checkpoint(f), (0, 1))(w, x)
         ),
         "third derivative": of_x(
-            lambda f, x: jax.grad(
-                lambda x: jnp.sum(jax.jacrev(jax.grad(lambda x: jnp.sum(f(x) ** 3)))(x))
+            lambda f, x: jax.jit(
+                jax.grad(
+                    lambda x: jnp.sum(
+                        jax.jacrev(jax.grad(lambda x: jnp.sum(f(x) ** 3)))(x)
+                    )
+                )
             )(x)
         ),
     }
