@@ -47,6 +47,17 @@ settings.register_profile(
 settings.load_profile("keras_gru")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _forget_programs():
+    """JAX maps each program that it compiles into memory, and a process may map 65,530.
+
+    What a later file needs again is on the disk.
+    """
+    yield
+    if keras.backend.backend() == "jax":
+        jax.clear_caches()
+
+
 @pytest.fixture(autouse=True)
 def _fresh_keras():
     """Fixes the seed, forgets the names of layers, restores the dtype policy."""
