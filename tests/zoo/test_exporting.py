@@ -17,6 +17,7 @@ from zoo import exporting, load
 from zoo.backend import chosen
 from zoo.errors import ZooError
 from zoo.exporting import FORMATS
+from zoo.presets.saved import open_saved
 
 ROOT = Path(__file__).parents[2]
 IDS = np.arange(21, dtype="int32").reshape(3, 7)  # (batch, time)
@@ -101,7 +102,7 @@ def test_onnx_of_a_preset_and_of_two_lengths(tmp_path: Path) -> None:
 
 
 def test_the_suffix_of_onnx(trained: Path, tmp_path: Path) -> None:
-    opened = exporting.origin("language_model", str(trained))
+    opened = open_saved(trained, "language_model")
     for typed, written in (("a", "a.onnx"), ("a.onnx", "a.onnx"), ("a.b", "a.b")):
         out = exporting._place(opened, "onnx", tmp_path / typed)
         assert out == tmp_path / written

@@ -47,7 +47,7 @@ class Saved:
 
     @property
     def is_run(self) -> bool:
-        return self.card is None
+        return (Path(self.name) / "settings.json").is_file()
 
     def load_data(self) -> Any:
         """Load the data that it was trained on.
