@@ -148,7 +148,7 @@ def test_a_trial_of_a_sweep(tmp_path: Path, task: str) -> None:
     hp.values = {SEED: 7, EPOCHS: 1, "variant": "chung2014", "units": 5}
     figures = model.fit(hp, model.build(hp), epochs=1)
     rate = "wer" if task == "strings" else "accuracy"
-    assert set(figures) == {"nats", "epochs", rate}
+    assert set(figures) == {"nats", "epochs", "parameters", rate}
     stored = json.loads((tmp_path / "run" / "settings.json").read_text())["config"]
     assert {name: stored[name] for name in ("variant", "units", "task")} == {
         "variant": "chung2014",

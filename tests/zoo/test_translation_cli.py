@@ -84,7 +84,7 @@ def test_a_trial_of_a_sweep(files: list[str], tmp_path: Path) -> None:
     hp = keras_tuner.HyperParameters()
     hp.values = {SEED: 7, EPOCHS: 1}
     figures = model.fit(hp, config, epochs=1)
-    assert set(figures) == {"bleu", "nats", "epochs"}
+    assert set(figures) == {"bleu", "nats", "epochs", "parameters"}
     stored = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert stored["settings"]["dataset"] is None
     assert stored["config"]["variant"] == "chung2014"
