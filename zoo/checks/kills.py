@@ -1,6 +1,6 @@
 """Kill trainings at random moments; each must end with the same weights, bit for bit.
 
-``python -m zoo.checks.kills`` trains once without a break, then begins the same
+``python -m zoo.checks.kills [PROGRAM]`` trains once without a break, then begins the same
 training `--kills` times anew, ends each with SIGKILL at a random moment of its life,
 resumes it, and compares the hashes of the final weights. Exit code 1 if any differs.
 """
@@ -22,36 +22,41 @@ import click
 from zoo.backend import BACKENDS, chosen
 from zoo.language_model.data import standard_library
 
-COMMAND = (sys.executable, "-m", "zoo", "train", "language_model")
+# What makes a training of each program short.
+SHORT = {
+    "language_model": ("--size=tiny",),
+    "translation": ("--size=tiny", "--epochs=1"),
+    "speech": ("--size=tiny", "--epochs=2"),
+}
 
 
 @click.command()
+@click.argument("program", type=click.Choice(list(SHORT)), default="language_model")
 @click.option("--kills", type=click.IntRange(min=1), default=10, show_default=True)
-@click.option("--size", default="tiny", show_default=True, help="Size of the model.")
 @click.option(
     "--characters",
     type=click.IntRange(min=1),
     default=150_000,
     show_default=True,
-    help="Length of the text, from the standard library.",
+    help="Length of the language model's text, from the standard library.",
 )
 @click.option("--seed", type=int, default=0, help="Decides the moments.")
 @click.option("--backend", type=click.Choice(BACKENDS))
 def main(
-    kills: int, size: str, characters: int, seed: int, backend: str | None
+    program: str, kills: int, characters: int, seed: int, backend: str | None
 ) -> None:
     """Kill and resume trainings; compare their final weights."""
     moments = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        text = Path(folder) / "text.txt"
-        text.write_text(standard_library()[:characters], encoding="utf-8")
-        arguments = (
-            *COMMAND,
-            f"--size={size}",
-            f"--text={text}",
+        arguments: tuple[str, ...] = (
+            *(sys.executable, "-m", "zoo", "train", program, *SHORT[program]),
             f"--backend={chosen(backend)}",
             "--checkpoint-seconds=1",
         )
+        if program == "language_model":
+            text = Path(folder) / "text.txt"
+            text.write_text(standard_library()[:characters], encoding="utf-8")
+            arguments += (f"--text={text}",)
         begun = time.perf_counter()
         _run((*arguments, f"--out={folder}/whole"))
         lifetime = time.perf_counter() - begun
@@ -60,7 +65,7 @@ def main(
         different = 0
         for number in range(1, kills + 1):
             run = Path(folder) / f"killed-{number}"
-            moment = moments.uniform(0.0, 1.0) * lifetime
+            moment = moments.uniform(0.2, 1.0) * lifetime  # the start trains nothing
             reached = _run_and_kill((*arguments, f"--out={run}"), moment, run)
             while (run / "result.json").exists():  # too late to kill anything: again
                 shutil.rmtree(run)
