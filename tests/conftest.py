@@ -8,6 +8,11 @@ import tempfile
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+# The tests compile thousands of programs and run each once or twice: what JAX' compiler
+# spends on making one fast is lost. Processes that tests start compile alike, for a
+# training that goes on in another process must end with the same bits.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+
 if os.environ["KERAS_BACKEND"] == "torch":
     import torch
 
@@ -25,10 +30,6 @@ from hypothesis import settings
 if keras.backend.backend() == "jax":
     import jax
 
-    # The tests compile thousands of programs and run each once or twice: what the
-    # compiler spends on making one fast is lost. Processes that tests start compile
-    # as users' do.
-    jax.config.update("jax_disable_most_optimizations", True)
     # Cases differ in their numbers more than in their programs: most compiled ones
     # are met again in the same run.
     _compiled = tempfile.TemporaryDirectory(prefix="keras_gru_jax_")
