@@ -220,6 +220,7 @@ def _on_a_gpu(monkeypatch, **changes):
         ({"units": 128, "dtype": "bfloat16"}, False),
         ({"units": 1024, "training": True}, True),
         ({"units": 1024, "use_cudnn": False}, False),
+        ({"units": 1024, "dropout_masks": 3}, False),  # which cuDNN has not
     ],
     ids=str,
 )

@@ -15,7 +15,7 @@ import shutil
 import keras
 
 from keras_gru import autodiff, surroundings
-from keras_gru.kernels import recurrence
+from keras_gru.kernels import recurrence, torch_native
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.recurrence import Loops, Recurrence
 from keras_gru.triton import COLUMNS, interpreted
@@ -67,11 +67,12 @@ def slower(call: SequenceCall) -> str | None:
     """Why `auto` leaves a call that it could run to a kernel behind it, or None.
 
     From benchmarks/results: cuDNN has a program of its own for few units in float32,
-    forward only, and its products win past 512 units.
+    forward only, and its products win past 512 units. What cuDNN cannot run stays here,
+    for behind it comes a Python loop.
     """
     if interpreted():
         return "Triton's interpreter is for tests: kernel='torch_triton' asks for it"
-    if not call.reset_after or call.use_cudnn is False:
+    if call.use_cudnn is False or torch_native.refusal(call) is not None:
         return None
     if call.units > 512:
         return "cuDNN is faster with more than 512 units"
