@@ -43,7 +43,7 @@ def table(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
-def killed(module: str, out: Path, *arguments: object) -> None:
+def killed(module: str, out: Path, *arguments: object, seconds: float = 240.0) -> None:
     """Run ``python -m MODULE``, and end it with SIGKILL behind its third batch."""
     more = ("--out", out, "--checkpoint-seconds", "0")
     process = subprocess.Popen(
@@ -51,7 +51,7 @@ def killed(module: str, out: Path, *arguments: object) -> None:
         stdout=subprocess.DEVNULL,
         cwd=Path(__file__).parents[2],
     )
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + seconds
     try:
         while not list((out / "checkpoints").glob("step-*[3-9].npz")):
             assert process.poll() is None, "the training ended before it was killed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -11,10 +12,9 @@ import pytest
 
 import keras_gru
 from zoo.backend import seed_everything
+from zoo.training import fit as training
 from zoo.training import weights
-from zoo.training.data import Batches
 from zoo.training.objective import Objective
-from zoo.training.resume import ExactResume
 from zoo.training.runs import RunFolder
 from zoo.training.validation import Validation
 from zoo.training.weights import values_of
@@ -77,24 +77,18 @@ def fit(
         validated.append(values)
         return {"figure": figures[len(validated) - 1]}
 
-    resume = ExactResume(folder / "checkpoints", Batches(Sums()), seconds=0)
-    validation = Validation(
-        RunFolder(folder),
-        resume,
+    each = EachStep()
+    validation = training.fit(
+        model,
         build(),
+        Sums(),
         measure,
         objective,
-        epochs=EPOCHS,
-        validations=5,
-    )
-    each = EachStep()
-    model.fit(
-        resume.data,
-        epochs=EPOCHS,
-        initial_epoch=resume.initial_epoch,
-        shuffle=False,
-        verbose=0,
-        callbacks=resume.callbacks(each, validation),
+        SimpleNamespace(epochs=EPOCHS, validations=5),
+        RunFolder(folder),
+        checkpoint_seconds=0,
+        facts={},
+        before=lambda _: [each],
     )
     return validation, validated, each.seen
 

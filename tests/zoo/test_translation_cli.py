@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +15,7 @@ import pytest
 
 from keras_gru.tuning.records import EPOCHS, SEED
 from keras_gru.tuning.trials import Trial
-from tests.zoo.conftest import Outcome, Zoo, table
+from tests.zoo.conftest import Outcome, Zoo, killed, table
 from tests.zoo.translation_helpers import TINY_TRANSLATION
 from zoo.__main__ import main
 from zoo.backend import chosen
@@ -245,24 +243,7 @@ def test_a_killed_training_ends_with_the_same_weights(
 ) -> None:
     """A real SIGKILL, somewhere behind the third batch, in another process."""
     out = tmp_path / "killed"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tests.zoo.tiny_zoo", "train", "translation"),
-            *(*files, "--out", out, "--checkpoint-seconds", "0"),
-        ],
-        stdout=subprocess.DEVNULL,
-        cwd=ROOT,
-    )
-    deadline = time.monotonic() + 120
-    try:
-        while _steps(out) < 3:
-            assert process.poll() is None, "the training ended before it was killed"
-            assert time.monotonic() < deadline, "the training does not get on"
-            time.sleep(0.005)
-    finally:
-        process.kill()
-        process.wait()
-    assert not (out / "result.json").exists(), "killed too late to test anything"
+    killed("tests.zoo.tiny_zoo", out, "train", "translation", *files, seconds=120.0)
     outcome = zoo("train", "translation", "--out", out, "--resume")
     assert outcome.code == 0, outcome.err
     assert _result(out) == _result(run)

@@ -19,11 +19,11 @@ from zoo.language_model.model import build, reset_carried_state
 from zoo.language_model.tokens import learn, tokens_of
 from zoo.language_model.use import generate
 from zoo.presets.pretrained import initial_weights
-from zoo.training.data import Batches
+from zoo.training import fit as training
 from zoo.training.optimizers import adamw
 from zoo.training.resume import ExactResume
 from zoo.training.runs import Run, RunFolder
-from zoo.training.validation import Validation, verbosity
+from zoo.training.validation import Validation
 
 Build: TypeAlias = Callable[..., keras.Model]
 
@@ -109,29 +109,19 @@ def fit(
         evaluation.set_weights(values)
         return measure(evaluation, held_out, config)
 
-    resume = ExactResume(
-        folder.checkpoints, Batches(streams), seconds=checkpoint_seconds, facts=facts
-    )
-    resume.tell_damage()
-    validation = Validation(
-        folder,
-        resume,
+    return training.fit(
+        model,
         portable,
+        streams,
         figures,
         OBJECTIVE,
-        epochs=config.epochs,
-        validations=config.validations,
+        config,
+        folder,
+        checkpoint_seconds=checkpoint_seconds,
+        facts=facts,
         loss_scale=loss_scale,
+        before=lambda resume: [NewText(streams, resume)],
     )
-    model.fit(
-        resume.data,
-        epochs=config.epochs,
-        initial_epoch=resume.initial_epoch,
-        shuffle=False,
-        verbose=verbosity(),
-        callbacks=resume.callbacks(NewText(streams, resume), validation),
-    )
-    return validation
 
 
 class NewText(keras.callbacks.Callback):

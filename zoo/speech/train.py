@@ -16,12 +16,11 @@ from zoo.speech.config import OBJECTIVE, Config
 from zoo.speech.evaluation import recognise
 from zoo.speech.features import Features
 from zoo.speech.model import build, loss
-from zoo.training import data
+from zoo.training import fit as training
 from zoo.training.optimizers import adamw
-from zoo.training.resume import ExactResume
 from zoo.training.runs import Run, RunFolder
 from zoo.training.tracing import forget_shapes
-from zoo.training.validation import Validation, verbosity
+from zoo.training.validation import Validation
 
 
 def train(run: Run) -> None:
@@ -107,31 +106,17 @@ def fit(
         portable.set_weights(values)
         return recognise(portable, examples, batches.features, config)[1]
 
-    resume = ExactResume(
-        folder.checkpoints,
-        data.Batches(batches),
-        seconds=checkpoint_seconds,
-        facts=facts,
-    )
-    resume.tell_damage()
-    validation = Validation(
-        folder,
-        resume,
+    return training.fit(
+        model,
         portable,
+        batches,
         figures,
         OBJECTIVE,
-        epochs=config.epochs,
-        validations=config.validations,
+        config,
+        folder,
+        checkpoint_seconds=checkpoint_seconds,
+        facts=facts,
     )
-    model.fit(
-        resume.data,
-        epochs=config.epochs,
-        initial_epoch=resume.initial_epoch,
-        shuffle=False,
-        verbose=verbosity(),
-        callbacks=resume.callbacks(validation),
-    )
-    return validation
 
 
 def mistakes(examples: Sequence[Spoken], heard: Sequence[Sequence[int]]) -> str:

@@ -10,12 +10,11 @@ import numpy as np
 from zoo.backend import seed_everything
 from zoo.files import write_text
 from zoo.presets.pretrained import initial_weights
-from zoo.training.data import Batches
+from zoo.training import fit as training
 from zoo.training.optimizers import adamw
-from zoo.training.resume import ExactResume
 from zoo.training.runs import Run, RunFolder
 from zoo.training.tracing import forget_shapes
-from zoo.training.validation import Validation, verbosity
+from zoo.training.validation import Validation
 from zoo.translation.config import OBJECTIVE, Config, Search
 from zoo.translation.data import Buckets, Pair, buckets_of, ends
 from zoo.translation.evaluation import (
@@ -125,28 +124,17 @@ def fit(
             "nats": mean_nats(portable, true),
         }
 
-    resume = ExactResume(
-        folder.checkpoints, Batches(buckets), seconds=checkpoint_seconds, facts=facts
-    )
-    resume.tell_damage()
-    validation = Validation(
-        folder,
-        resume,
+    return training.fit(
+        model,
         portable,
+        buckets,
         figures,
         OBJECTIVE,
-        epochs=config.epochs,
-        validations=config.validations,
+        config,
+        folder,
+        checkpoint_seconds=checkpoint_seconds,
+        facts=facts,
     )
-    model.fit(
-        resume.data,
-        epochs=config.epochs,
-        initial_epoch=resume.initial_epoch,
-        shuffle=False,
-        verbose=verbosity(),
-        callbacks=resume.callbacks(validation),
-    )
-    return validation
 
 
 def samples(
