@@ -25,7 +25,6 @@ from zoo.translation import numbers
 from zoo.translation.config import SIZES
 from zoo.translation.use import Translator
 
-ROOT = Path(__file__).parents[2]
 Say = Callable[..., Outcome]
 
 
@@ -230,12 +229,6 @@ FIELDS = ("final_weights_sha256", "best_weights_sha256", "validation_bleu", "ste
 def _result(run: Path) -> dict[str, object]:
     result = json.loads((run / "result.json").read_text())
     return {name: result[name] for name in FIELDS}
-
-
-def _steps(run: Path) -> int:
-    """The step of the newest checkpoint."""
-    names = sorted(path.stem for path in (run / "checkpoints").glob("step-*.npz"))
-    return int(names[-1].removeprefix("step-")) if names else 0
 
 
 def test_a_killed_training_ends_with_the_same_weights(
