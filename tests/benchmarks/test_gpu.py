@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import keras
 import pytest
 
@@ -18,17 +20,28 @@ if BACKEND == "jax":
 KINDS = list(dict.fromkeys(row._replace(shape=SHAPE) for row in rows.rows(BACKEND)))
 
 
+@pytest.fixture(autouse=True)
+def _tf32() -> Iterator[None]:
+    """torch's settings of products, which a row changes, put back."""
+    if BACKEND != "torch":
+        yield
+        return
+    import torch
+
+    of = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [settings.allow_tf32 for settings in of]
+    yield
+    for settings, allowed in zip(of, before, strict=True):
+        settings.allow_tf32 = allowed
+
+
 @pytest.mark.parametrize("row", KINDS, ids=lambda row: "-".join(map(str, row[2:])))
 def test_every_contender_runs_and_is_right(
     row: rows.Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if BACKEND == "torch":
-        import torch
-
         from benchmarks.gpu import on_torch
 
-        for settings in (torch.backends.cudnn, torch.backends.cuda.matmul):
-            monkeypatch.setattr(settings, "allow_tf32", False)  # and put back
         monkeypatch.setattr(on_torch, "DEVICE", "cpu")
         built = on_torch.build_in_torch(row)
     else:
