@@ -19,9 +19,6 @@ DEFAULT_BACKEND = "tensorflow"
 def chosen(backend: str | None = None) -> str:
     """Name the backend that is to run: the argument, `KERAS_BACKEND`, TensorFlow.
 
-    Args:
-        backend: one of `BACKENDS`, or None to ask the environment.
-
     Raises:
         ZooError: the name is unknown.
     """

@@ -41,8 +41,7 @@ class FieldType(click.ParamType[Any]):
 
     def __init__(self, kind: type, field: str) -> None:
         self.kind, self.field = kind, field
-        self.hint = configs.hints(kind)[field]
-        words = configs.words(self.hint)
+        words = configs.words(kind, field)
         self.name = "|".join(words) if len(words) in range(1, 4) else "value"
 
     def convert(
@@ -52,8 +51,8 @@ class FieldType(click.ParamType[Any]):
             return value
         try:
             return configs.parse(self.kind, self.field, value)
-        except ZooError:
-            expected = configs.expected(self.hint)
+        except ZooError as error:
+            expected = str(error).partition("; expected ")[2]
             self.fail(f"{value!r}; expected {expected}", param, ctx)
 
 
@@ -68,23 +67,23 @@ def options_of(kind: type, defaults: Any = None) -> list[click.Parameter]:
     known = own if defaults is None else vars(defaults)
     made: list[click.Parameter] = []
     for name in configs.options(kind):
-        hint, default = configs.hints(kind)[name], known[name]
-        if configs.is_behind(hint):
+        default = known[name]
+        if configs.is_marked(kind, name, configs.BEHIND):
             made.append(click.Argument([name], nargs=-1, required=True))
             continue
         flag = f"--{name.replace('_', '-')}"
-        words = configs.words(hint)
+        words = configs.words(kind, name)
         meaning = configs.meanings(kind)[name]
         if len(words) > 3:
             meaning = f"{meaning.rstrip('.')}: {', '.join(words)}."
-        is_flag = hint is bool
+        is_flag = configs.hints(kind)[name] is bool
         made.append(
             click.Option(
                 [f"{flag}/--no-{flag[2:]}" if is_flag and default else flag, name],
                 help=meaning[:1].upper() + meaning[1:],
                 default=default,
                 show_default=default is not None and not is_flag,
-                metavar=None if not configs.is_file(hint) else "FILE",
+                metavar="FILE" if configs.is_marked(kind, name, configs.FILE) else None,
                 **({"is_flag": True} if is_flag else {"type": FieldType(kind, name)}),
             )
         )
@@ -206,7 +205,6 @@ def _train(
     )
     run = Run(
         program=name,
-        columns=program.columns,
         config=config,
         source=source,
         size=values["size"],
@@ -222,7 +220,7 @@ def _train(
         reopen(run, {name: asked[name] for name in asked if name in typed})
         if run.folder.result.is_file():
             print(f"{run.folder.path} is already finished")
-            print(run.folder.told(program.columns))
+            print(run.folder.told())
             return
     backends.use(run.backend)
     module(name, "train").train(run)
@@ -240,7 +238,7 @@ def use_command(name: str, action: str, program: Program) -> click.Command:
         if action == "predict":
             found = use.predict(saved, options, as_json)
         else:
-            found = use.evaluate(saved, options)
+            found = use.PRETRAINED.from_saved(saved).evaluate(**vars(options))
             if not as_json:
                 print(use.told(found))
         if as_json:

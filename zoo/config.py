@@ -1,8 +1,8 @@
 """Configurations: frozen dataclasses whose types say what each field may be.
 
 A field's range stands in its type, its meaning in the docstring's "Attributes", its
-default at the field. Constructing one checks every field; `zoo.cli` makes the options
-of the command line of it.
+default at the field. Constructing one checks every field, by pydantic; `zoo.cli` makes
+the options of the command line of it.
 
 Example:
     >>> @dataclass(frozen=True)
@@ -16,7 +16,7 @@ Example:
     ...     units: Count = 64
     >>> Config(units=0)
     Traceback (most recent call last):
-    zoo.errors.ZooError: units=0; expected a whole number of at least 1
+    zoo.errors.ZooError: units=0; expected at least 1
     >>> meanings(Config)
     {'units': 'width of a layer.'}
 """
@@ -26,106 +26,106 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import runpy
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from zoo.errors import ZooError
 from zoo.training.objective import Objective
 
 ConfigT = TypeVar("ConfigT")
 
+# Marks of fields, for the command line.
+FILE = "a file's path, made absolute"
+BEHIND = "typed without its name, behind the options: one word or more"
+FROM_DATA = "decided by the data, never typed"
 
-@dataclass(frozen=True)
-class Range:
-    """Which numbers a field takes: least ≤ x ≤ most, above < x < below."""
+Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(ge=0, lt=1)]  # of dropout; of a running mean
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+File = Annotated[str, FILE]
+Words = Annotated[tuple[str, ...], BEHIND]
+# The names in keras_gru.VARIANTS, which imports Keras.
+Variant = Literal[
+    "keras",
+    "pytorch",
+    "cudnn",
+    "cho2014_v1",
+    "cho2014",
+    "chung2014",
+    "haiku",
+    "replace_after",
+]
 
-    least: float | None = None
-    most: float | None = None
-    above: float | None = None
-    below: float | None = None
-
-    def holds(self, value: Any) -> bool:
-        return (
-            (self.least is None or value >= self.least)
-            and (self.most is None or value <= self.most)
-            and (self.above is None or value > self.above)
-            and (self.below is None or value < self.below)
-        )
-
-    def __str__(self) -> str:
-        words = {
-            "of at least": self.least,
-            "of at most": self.most,
-            "above": self.above,
-            "below": self.below,
-        }
-        return " and ".join(
-            f"{word} {bound:g}" for word, bound in words.items() if bound is not None
-        )
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """The words that a field takes."""
-
-    words: tuple[str, ...]
-
-    def holds(self, value: Any) -> bool:
-        return value in self.words
-
-    def __str__(self) -> str:
-        return f"one of {', '.join(self.words)}"
-
-
-class AFile:
-    """A file's path; the command line makes it absolute."""
-
-
-class Behind:
-    """A field that is typed without its name, behind the options: one word or more."""
-
-
-class FromData:
-    """A field that the data decide and nobody types."""
-
-
-def _variants() -> tuple[str, ...]:
-    """The names in `keras_gru.VARIANTS`, without `keras_gru`, which imports Keras."""
-    file = Path(__file__).parents[1] / "keras_gru" / "variants.py"
-    return tuple(runpy.run_path(str(file))["VARIANTS"])
-
-
-Count = Annotated[int, Range(least=1)]
-Whole = Annotated[int, Range(least=0)]
-Rate = Annotated[float, Range(least=0, below=1)]  # of dropout
-Share = Annotated[float, Range(least=0, most=1)]
-Decay = Annotated[float, Range(least=0, below=1)]  # of a running mean
-Positive = Annotated[float, Range(above=0)]
-NotNegative = Annotated[float, Range(least=0)]
-Variant = Annotated[str, OneOf(_variants())]
-Name = str
-File = Annotated[str, AFile()]
-Words = Annotated[tuple[str, ...], Behind()]
+# pydantic's, shorter.
+WORDS = {
+    "Input should be ": "",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+}
 
 
 class Checked:
     """Base of configurations: construction checks each field by its type."""
 
     def __post_init__(self) -> None:
-        for name, hint in hints(type(self)).items():
-            value = getattr(self, name)
-            if not _fits(hint, value):
-                raise ZooError(f"{name}={value!r}; expected {expected(hint)}")
+        for name in hints(type(self)):
+            _check(type(self), name, getattr(self, name), strict=True)
 
 
 def hints(kind: type) -> dict[str, Any]:
-    """Field -> type, with its range."""
+    """Field -> type, with its range and marks."""
     return typing.get_type_hints(kind, include_extras=True)
+
+
+@cache
+def _adapter(kind: type, name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(hints(kind)[name], config=ConfigDict(allow_inf_nan=False))
+
+
+def _check(kind: type, name: str, value: Any, strict: bool = False) -> Any:
+    """The value of a field; if not strict, made of what text or JSON kept of it.
+
+    Raises:
+        ZooError: the field does not take it.
+    """
+    try:
+        return _adapter(kind, name).validate_python(value, strict=strict)
+    except ValidationError as error:
+        told = " or ".join(dict.fromkeys(one["msg"] for one in error.errors()))
+        for theirs, ours in WORDS.items():
+            told = told.replace(theirs, ours)
+        raise ZooError(f"{name}={value!r}; expected {told}") from error
+
+
+def parse(kind: type, name: str, text: str) -> Any:
+    """The value of a field, as it was typed.
+
+    Raises:
+        ZooError: it is no such value.
+    """
+    if is_marked(kind, name, FILE):
+        return str(Path(text).resolve())
+    several = "," in text and "tuple" in str(hints(kind)[name])
+    return _check(kind, name, text.split(",") if several else text)
+
+
+def from_json(kind: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
+    """A configuration out of what JSON kept of it, less what it has no field for.
+
+    Raises:
+        ZooError: a value is none that the field takes.
+    """
+    known = hints(kind).keys() & values.keys()
+    return kind(**{name: _check(kind, name, values[name]) for name in known})
 
 
 def meanings(kind: type) -> dict[str, str]:
@@ -135,48 +135,35 @@ def meanings(kind: type) -> dict[str, str]:
         text = inspect.cleandoc(one.__doc__ or "")
         section = re.search(r"^Attributes:\n((?:(?: {4}.*)?\n?)*)", text, re.MULTILINE)
         entries = re.split(r"^ {4}(?=\w)", section[1] if section else "", flags=re.M)
-        for entry in entries:
-            names, _, meaning = entry.partition(":")
-            for name in names.split(","):
-                if name.strip():
-                    found[name.strip()] = " ".join(meaning.split())
+        for name, colon, meaning in (entry.partition(":") for entry in entries):
+            if colon:
+                found[name] = " ".join(meaning.split())
     return found
 
 
 def options(kind: type) -> list[str]:
     """The fields that can be typed."""
     return [
-        one.name for one in fields(kind) if not _marked(hints(kind)[one.name], FromData)
+        one.name for one in fields(kind) if not is_marked(kind, one.name, FROM_DATA)
     ]
 
 
-def parse(kind: type, name: str, text: str) -> Any:
-    """The value of a field, as it was typed.
-
-    Raises:
-        ZooError: it is no such value.
-    """
-    hint = hints(kind)[name]
-    for option in _alternatives(hint):
-        value = _parse_one(option, text)
-        if value is not None and _fits(option, value):
-            return value
-    raise ZooError(f"{name}={text}; expected {expected(hint)}")
+def is_marked(kind: type, name: str, mark: str) -> bool:
+    """Whether a field's type, or one of its alternatives, has a mark."""
+    return any(mark in get_args(one)[1:] for one in _alternatives(hints(kind)[name]))
 
 
-def from_json(kind: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
-    """A configuration out of what JSON kept of it; JSON has no tuples.
+def words(kind: type, name: str) -> tuple[str, ...]:
+    """The words that a field takes, where it takes one of few."""
+    for one in _alternatives(hints(kind)[name]):
+        if get_origin(one) is Literal:
+            return get_args(one)
+    return ()
 
-    Raises:
-        ZooError: a value is none that the field takes.
-    """
-    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
-    return kind(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-            if name in known
-        }
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return (
+        (hint,) if get_origin(hint) in (Annotated, Literal) else (hint, *get_args(hint))
     )
 
 
@@ -189,97 +176,34 @@ def differing(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def expected(hint: Any) -> str:
-    """What a field takes, in words."""
-    if get_origin(hint) is Annotated:
-        base, *marks = get_args(hint)
-        rules = [str(mark) for mark in marks if isinstance(mark, Range | OneOf)]
-        if rules and isinstance(marks[0], OneOf):
-            return rules[0]
-        return " ".join([expected(base), *rules])
-    if get_origin(hint) is tuple:
-        return f"several, separated by commas, each {expected(get_args(hint)[0])}"
-    alternatives = [one for one in _alternatives(hint) if one is not types.NoneType]
-    if len(alternatives) > 1:
-        return ", or ".join(expected(one) for one in alternatives)
-    words = {int: "a whole number", float: "a number", bool: "true or false"}
-    return (
-        words.get(alternatives[0], "text")
-        if alternatives[0] is hint
-        else expected(alternatives[0])
-    )
+@dataclass(frozen=True)
+class Training(Checked):
+    """What decides a training in every program; each has its own defaults.
 
+    Attributes:
+        variant: convention of the GRU, a name in `keras_gru.VARIANTS`.
+        recurrent_dropout: rate on the state that a GRU layer reads, with one mask for
+            all time steps of a call; above 0 it rules out the faster kernels.
+        epochs: passes over the training data.
+        learning_rate: its highest value, after the warm-up.
+        warmup: the part of all steps in which the rate rises to it.
+        final_learning_rate: what the cosine falls to, as a part of the highest.
+        weight_decay: AdamW's, on matrices; biases and embeddings have none.
+        clip_norm: greatest norm of the whole gradient.
+        beta_2: decay of Adam's second moment.
+        validations: how often the validation figures are taken, evenly.
+    """
 
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    if get_origin(hint) in (types.UnionType, typing.Union):
-        return get_args(hint)
-    return (hint,)
-
-
-def _marked(hint: Any, mark: type) -> bool:
-    return any(
-        isinstance(each, mark)
-        for one in _alternatives(hint)
-        if get_origin(one) is Annotated
-        for each in get_args(one)[1:]
-    )
-
-
-def words(hint: Any) -> tuple[str, ...]:
-    """The words that a field takes, where it takes one of few."""
-    for one in _alternatives(hint):
-        if get_origin(one) is Annotated:
-            for mark in get_args(one)[1:]:
-                if isinstance(mark, OneOf):
-                    return tuple(mark.words)
-    return ()
-
-
-def is_file(hint: Any) -> bool:
-    return _marked(hint, AFile)
-
-
-def is_behind(hint: Any) -> bool:
-    return _marked(hint, Behind)
-
-
-def _fits(hint: Any, value: Any) -> bool:
-    if get_origin(hint) is Annotated:
-        base, *marks = get_args(hint)
-        return _fits(base, value) and all(
-            mark.holds(value) for mark in marks if isinstance(mark, Range | OneOf)
-        )
-    if get_origin(hint) in (types.UnionType, typing.Union):
-        return any(_fits(one, value) for one in get_args(hint))
-    if get_origin(hint) is tuple:
-        inner = get_args(hint)[0]
-        return isinstance(value, tuple) and all(_fits(inner, one) for one in value)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def _parse_one(hint: Any, text: str) -> Any:
-    """The value of one alternative of a type, or None where the text is none."""
-    if get_origin(hint) is Annotated:
-        base, *marks = get_args(hint)
-        if any(isinstance(mark, AFile) for mark in marks):
-            return str(Path(text).resolve())
-        return _parse_one(base, text)
-    if get_origin(hint) is tuple:
-        inner = get_args(hint)[0]
-        values = [_parse_one(inner, part) for part in text.split(",")]
-        return None if None in values or len(values) < 2 else tuple(values)
-    if hint is bool:
-        return {"true": True, "false": False}.get(text.lower())
-    if hint in (int, float):
-        try:
-            return hint(text)
-        except ValueError:
-            return None
-    return None if hint is types.NoneType else text
+    variant: Variant = "keras"
+    recurrent_dropout: Rate = 0.0
+    epochs: Count = 1
+    learning_rate: Positive = 5e-3
+    warmup: Share = 0.05
+    final_learning_rate: Share = 0.01
+    weight_decay: NotNegative = 0.0
+    clip_norm: Positive = 1.0
+    beta_2: Rate = 0.99
+    validations: Count = 5
 
 
 @dataclass(frozen=True)
@@ -291,8 +215,9 @@ class Nothing(Checked):
 class Program:
     """What the shared code must know of a program before Keras is imported.
 
-    The rest it finds by name: ``train.train(run)``, ``use.evaluate(saved, options)``,
-    ``use.predict(saved, options)``, ``search.search_space(hp, size)``.
+    The rest it finds by name: ``train.train(run)``, ``use.PRETRAINED``,
+    ``use.told(figures)``, ``use.predict(saved, options, as_json)``,
+    ``search.search_space(hp, size)``.
 
     Attributes:
         summary: what it does, in a few words.
@@ -306,7 +231,6 @@ class Program:
         predict: options of ``zoo predict``.
         objective: the validation figure that chooses weights, and between trials.
         headline: the figure of `evaluate` that the list of presets shows.
-        columns: its own columns in the table of runs.
         times: input of the model -> name of its time dimension in an ONNX file, where
             that is not "time".
     """
@@ -321,6 +245,5 @@ class Program:
     predict: Any
     objective: Objective
     headline: str
-    columns: tuple[str, ...]
     evaluate: Any = Nothing
     times: Mapping[str, str] = field(default_factory=dict)

@@ -6,18 +6,15 @@ And read files of text.
 from __future__ import annotations
 
 import gzip
-import hashlib
-import http.client
 import os
-import shutil
-import urllib.request
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pooch
+
 from zoo.errors import ZooError
-from zoo.files import remove_partial, replacing
 
 TIMEOUT_SECONDS = 30
 
@@ -61,17 +58,36 @@ def locate(
     Raises:
         ZooError: the hash differs, the network fails, or the cache is not writable.
     """
-    folder = os.environ.get("KERAS_GRU_DATA")
-    if folder:
+    if folder := os.environ.get("KERAS_GRU_DATA"):
         path = Path(folder) / file.name
         if path.is_file():
-            _check(path, file, f"KERAS_GRU_DATA={folder} holds another version")
+            if file.sha256 and pooch.file_hash(path) != file.sha256:
+                raise ZooError(
+                    f"{path} has another sha256 than {file.sha256[:16]}…: "
+                    f"KERAS_GRU_DATA={folder} holds another version"
+                )
             return path
     path = cache_folder() / file.name
-    if path.is_file():
-        _check(path, file, "delete it, and it is downloaded again")
-        return path
-    _download(file, path, check)
+    new = not path.is_file()
+    try:
+        pooch.retrieve(
+            file.url,
+            file.sha256,
+            fname=path.name,
+            path=path.parent,
+            downloader=pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS),
+        )
+        if new:
+            check(path)
+    except ZooError:
+        path.unlink()
+        raise
+    # Errors of the network are OSErrors, another hash is a ValueError.
+    except (OSError, ValueError) as error:
+        raise ZooError(
+            f"cannot download {file.name} from {file.url}: {error}; put the file "
+            f"into a folder and name that folder in KERAS_GRU_DATA"
+        ) from error
     return path
 
 
@@ -107,38 +123,3 @@ def read_text(
     if not text and not may_be_empty:
         raise ZooError(f"{path} is empty; expected a text to learn from")
     return text
-
-
-def _download(file: PublicFile, path: Path, check: Callable[[Path], object]) -> None:
-    """Fetch `file` to `path`, which appears whole and checked, or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove_partial(path.parent)
-        with replacing(path) as partial:
-            with (
-                urllib.request.urlopen(file.url, timeout=TIMEOUT_SECONDS) as response,
-                partial.open("wb") as target,
-            ):
-                shutil.copyfileobj(response, target)
-            _check(partial, file, f"{file.url} now serves another version")
-            check(partial)
-    # URLError and time-outs are OSErrors; a broken transfer is an HTTPException.
-    except (OSError, http.client.HTTPException) as error:
-        raise ZooError(
-            f"cannot download {file.name} from {file.url}: {error}; put the file "
-            f"into a folder and name that folder in KERAS_GRU_DATA"
-        ) from error
-
-
-def _check(path: Path, file: PublicFile, hint: str) -> None:
-    if file.sha256 is None:
-        return
-    sha256 = hashlib.sha256()
-    with path.open("rb") as content:
-        while block := content.read(1 << 20):
-            sha256.update(block)
-    if sha256.hexdigest() != file.sha256:
-        raise ZooError(
-            f"{path} has sha256 {sha256.hexdigest()[:16]}…, expected "
-            f"{file.sha256[:16]}…: {hint}"
-        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import warnings
 from collections.abc import Iterable
@@ -16,7 +15,6 @@ from zoo import backend as backends
 from zoo.errors import ZooError, one_line
 from zoo.presets.saved import Saved, open_saved
 from zoo.programs import PROGRAMS, module
-from zoo.training.runs import RunFolder
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto
@@ -46,15 +44,12 @@ def export(
     """Export the model of a run or preset, for any batch and any length.
 
     Args:
-        program: whose it is.
+        program: its name.
         source: a run folder, or a preset.
         form: a name in `FORMATS`.
         backend: that Keras runs on; its exporter does the work.
         out: the file (ONNX) or folder (SavedModel) to write; by default, in the run's
             folder, and of a preset in ``runs/export``.
-
-    Returns:
-        What was written.
 
     Raises:
         ZooError: the backend cannot write this format, there is something already, or
@@ -160,15 +155,9 @@ def _describe(file: Path, found: Saved) -> None:
 
 
 def _facts(found: Saved) -> dict[str, str]:
-    """Run or preset, commit, and licence of the data, as a preset's card has them."""
-    if found.is_run:
-        kind, code = "run", RunFolder.read_settings(Path(found.name))["code"]
-        commit = str(code).rpartition("commit ")[2]
-    else:
-        row = re.search(r"^\| commit \| (.+) \|$", found.card or "", re.MULTILINE)
-        kind, commit = "preset", row[1] if row else "unknown"
+    """Run or preset, commit of its training, and licence of its data."""
     return {
-        kind: _plain_name(found),
-        "commit": commit,
+        "run" if found.is_run else "preset": _plain_name(found),
+        "commit": found.code.rpartition("commit ")[2],
         "licence": found.source.licence,
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 # Names of half-written files carry this mark; `remove_partial` clears them away.
 PARTIAL = ".partial-"
@@ -101,6 +103,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file so that it is never seen half-written."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON for people and programs, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def remove_partial(folder: Path) -> None:

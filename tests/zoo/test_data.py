@@ -10,6 +10,7 @@ import pytest
 
 from zoo.errors import ZooError
 from zoo.language_model import data
+from zoo.language_model.tokens import Vocabulary
 
 pytestmark = pytest.mark.once
 
@@ -46,7 +47,7 @@ def test_standard_library_without_source_is_an_error(tmp_path: Path) -> None:
 
 def test_vocabulary_goes_both_ways_beyond_ascii() -> None:
     text = "naïve 𝄞 z\n"
-    vocabulary = data.Vocabulary.of(text)
+    vocabulary = Vocabulary.of(text)
     ids = vocabulary.encode(text)
     assert ids.dtype == np.int32
     assert sorted(set(ids.tolist())) == list(range(len(vocabulary)))
@@ -55,7 +56,7 @@ def test_vocabulary_goes_both_ways_beyond_ascii() -> None:
 
 def test_vocabulary_names_what_it_does_not_know() -> None:
     with pytest.raises(ZooError, match=r"'ß' \(U\+00DF\)"):
-        data.Vocabulary.of("abc").encode("aßb")
+        Vocabulary.of("abc").encode("aßb")
 
 
 def test_streams_go_on_where_the_batch_before_stopped() -> None:

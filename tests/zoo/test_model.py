@@ -12,16 +12,19 @@ import pytest
 
 import keras_gru
 from tests.zoo.tiny_zoo import TINY
+from zoo.backend import chosen
+from zoo.config import words
 from zoo.errors import ZooError
 from zoo.language_model import data, train
 from zoo.language_model.config import PARAMETERS, SIZES
-from zoo.language_model.evaluation import Text, mean_nats
+from zoo.language_model.evaluation import mean_nats
 from zoo.language_model.model import build, reset_carried_state
 from zoo.language_model.sampling import Sampling
 from zoo.language_model.search import NUISANCE, SCIENTIFIC, search_space
+from zoo.language_model.tokens import Vocabulary
 from zoo.language_model.use import generate
 from zoo.sweeps.spaces import VARIANTS
-from zoo.training.runs import RunFolder
+from zoo.training.runs import Run, RunFolder
 from zoo.training.weights import copy_weights, values_of
 
 CONFIG = replace(TINY, vocabulary_size=9)
@@ -173,7 +176,7 @@ def test_evaluation_without_warmup_begins_each_stream_anew(
 def test_text_drawn_step_by_step_is_what_one_pass_predicts(model: keras.Model) -> None:
     streaming = build(CONFIG, batch_size=1)
     copy_weights(model, streaming)
-    vocabulary = data.Vocabulary("abcdefghi")
+    vocabulary = Vocabulary("abcdefghi")
     prompt = "headache"
     text = prompt + "".join(
         generate(streaming, vocabulary, prompt, Sampling(length=20, temperature=0.0))
@@ -184,9 +187,8 @@ def test_text_drawn_step_by_step_is_what_one_pass_predicts(model: keras.Model) -
 
 
 def test_the_training_carries_its_state_and_drops_it_at_a_new_epoch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    streams = data.Streams(IDS, CONFIG.batch_size, CONFIG.timesteps, seed=0)
     seen: list[list[np.ndarray]] = []
 
     class Watch(train.NewText):
@@ -196,17 +198,21 @@ def test_the_training_carries_its_state_and_drops_it_at_a_new_epoch(
             seen.append(values_of([layer.states[0] for layer in layers]))
 
     monkeypatch.setattr(train, "NewText", Watch)
-    (tmp_path / "run").mkdir()
-    train.fit(
-        CONFIG,
-        streams,
-        Text(IDS, 79),
-        RunFolder(tmp_path / "run"),
-        loss_scale=1.0,
-        checkpoint_seconds=99.0,
-        facts={},
-    )
-    assert len(seen) == CONFIG.epochs * streams.steps_per_epoch
+    source, folder = data.Source(text=str(text_file)), RunFolder(tmp_path / "run")
+    train.train(Run("language_model", TINY, source, "tiny", 0, chosen(), folder))
+    steps = 540 // TINY.batch_size // TINY.timesteps
+    assert len(seen) == TINY.epochs * steps
     for step, states in enumerate(seen):
-        begins = step % streams.steps_per_epoch == 0
+        begins = step % steps == 0
         assert all((state == 0).all() for state in states) == begins
+
+
+@pytest.mark.parametrize("layer", words(type(CONFIG), "layer"))
+def test_every_layer_carries_its_state(layer: str) -> None:
+    config = replace(CONFIG, layer=layer, layers=1, dropout=0.0)
+    model, whole = build(config, 1), build(config)
+    copy_weights(whole, model)
+    ids = np.arange(8, dtype="int32")[None]
+    parts = [model.predict_on_batch(ids[:, part]) for part in (slice(3), slice(3, 8))]
+    expected = keras.ops.convert_to_numpy(whole(ids))
+    np.testing.assert_allclose(np.concatenate(parts, 1), expected, atol=1e-5)

@@ -17,13 +17,13 @@ from keras_gru.tuning.records import EPOCHS, SEED
 from keras_gru.tuning.trials import Trial
 from tests.zoo import tiny_speech
 from tests.zoo.conftest import Zoo, killed, table
-from tests.zoo.tiny_speech import TINY
+from tests.zoo.tiny_speech import TASKS, TINY
 from zoo.__main__ import main
 from zoo.backend import chosen
 from zoo.errors import ZooError
 from zoo.presets.make import make
-from zoo.speech import batches, speakers, synthetic
-from zoo.speech.config import SAMPLE_RATE, SIZES, TASKS
+from zoo.speech import batches
+from zoo.speech.config import SAMPLE_RATE, SIZES
 from zoo.speech.data import Source
 from zoo.speech.features import log_mel
 from zoo.speech.use import Recogniser
@@ -77,16 +77,15 @@ def spoken(
     return {path.stem: path for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize("task", TASKS)
 def test_training_leaves_figures_and_what_was_wrong(
     runs: dict[str, Path], task: str
 ) -> None:
     figure = "accuracy" if task == "digits" else "wer"
     result = json.loads((runs[task] / "result.json").read_text())
     assert result["steps"] == STEPS
-    (row,) = table(runs[task] / "runs.csv")
-    assert float(row[f"test_{figure}"]) == result[f"test_{figure}"]
-    assert row[f"validation_{figure}"]
+    assert result[f"test_{figure}"] >= 0
+    assert result[f"validation_{figure}"] >= 0
     history = table(runs[task] / "history.csv")
     # Of the same recordings; those of training grow harder with the curriculum.
     assert float(history[-1]["nats"]) < float(history[0]["nats"])
@@ -94,7 +93,7 @@ def test_training_leaves_figures_and_what_was_wrong(
     assert head.endswith("test examples are wrong")
 
 
-@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize("task", TASKS)
 def test_evaluate_is_what_the_training_measured(
     zoo: Zoo, runs: dict[str, Path], task: str
 ) -> None:
@@ -112,7 +111,7 @@ def test_evaluate_is_what_the_training_measured(
     assert figure in zoo("evaluate", "speech", runs[task]).out
 
 
-@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize("task", TASKS)
 def test_a_killed_training_ends_with_the_same_weights(
     zoo: Zoo, runs: dict[str, Path], tmp_path: Path, task: str
 ) -> None:
@@ -138,7 +137,7 @@ def test_resume_with_another_task_names_it(zoo: Zoo, runs: dict[str, Path]) -> N
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize("task", TASKS)
 def test_a_trial_of_a_sweep(tmp_path: Path, task: str) -> None:
     settings = settings_of("speech", None, chosen(), [f"task={task}"])
     assert settings["hold_out"] is None
@@ -177,7 +176,7 @@ def test_a_held_out_speaker(zoo: Zoo, tmp_path: Path) -> None:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize("task", TASKS)
 def test_predict_prints_each_file(
     zoo: Zoo, runs: dict[str, Path], spoken: dict[str, Path], task: str
 ) -> None:
@@ -197,7 +196,7 @@ def test_predict_prints_each_file(
     ]
 
 
-@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize("task", TASKS)
 def test_every_form_of_a_recording_gives_the_same(
     runs: dict[str, Path], spoken: dict[str, Path], task: str
 ) -> None:
@@ -232,7 +231,7 @@ def test_streaming_gives_the_offline_transcript(
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize("task", TASKS)
 def test_plot(
     zoo: Zoo, runs: dict[str, Path], spoken: dict[str, Path], tmp_path: Path, task: str
 ) -> None:
@@ -255,7 +254,7 @@ def test_from_python(runs: dict[str, Path], spoken: dict[str, Path]) -> None:
     assert "wer" in loaded.evaluate()
 
 
-@pytest.mark.parametrize("task", list(TASKS))
+@pytest.mark.parametrize("task", TASKS)
 def test_a_preset_is_used_and_trained_on(
     zoo: Zoo, runs: dict[str, Path], spoken: dict[str, Path], tmp_path: Path, task: str
 ) -> None:
@@ -372,46 +371,3 @@ def test_fsdd_that_is_nowhere(
     assert outcome.err.count("\n") == 1
     assert "free-spoken-digit-dataset-1.0.10.zip" in outcome.err
     assert not (tmp_path / "run").exists()
-
-
-# The table of speakers.
-
-
-def test_the_table_of_speakers_goes_on_where_it_was(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    commands = []
-
-    def run(command: list[str], **options: object) -> object:
-        """In place of a process: a training that ends, or is killed."""
-        commands.append(command)
-        out = Path(command[command.index("--out") + 1])
-        out.mkdir(exist_ok=True)
-        (out / "settings.json").touch()
-        killed = out.name == "child" and len(commands) == 3
-        if not killed:
-            accuracy = 0.5 + 0.1 * len(list(tmp_path.glob("*/result.json")))
-            facts = {"test_accuracy": accuracy, "validation_accuracy": 1, "seconds": 2}
-            (out / "result.json").write_text(json.dumps(facts))
-        return type("Done", (), {"returncode": -9 if killed else 0})
-
-    monkeypatch.setattr(speakers.subprocess, "run", run)
-    command = ["--dataset", "synthetic", "--size", "tiny", "--out", str(tmp_path)]
-    assert speakers.main(command) == 2
-    told = capsys.readouterr().err
-    assert "the training without child ended with exit code -9" in told
-    assert [row["speaker"] for row in table(tmp_path / "speakers.csv")] == [
-        *("alto", "bass")
-    ]
-    assert speakers.main([*command, "--json", "--units", "9"]) == 0
-    figures = json.loads(capsys.readouterr().out)
-    assert figures["accuracy"] == pytest.approx(0.75)
-    assert list(figures["speakers"]) == [voice.name for voice in synthetic.VOICES]
-    assert len(table(tmp_path / "speakers.csv")) == 6
-    assert len(commands) == 3 + 4  # those that had ended were not trained again
-    assert "--units" in commands[-1]  # as all that this command does not know
-    assert [command[-1] == "--resume" for command in commands[2:5]] == [
-        *(False, True, False)
-    ]

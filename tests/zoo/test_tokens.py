@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.zoo.conftest import LINES, Zoo, table
+from tests.zoo.conftest import LINES, Zoo
 from tests.zoo.tiny_zoo import TINY
 from zoo.errors import ZooError
-from zoo.language_model import data
-from zoo.language_model.evaluation import figures
+from zoo.language_model import data, evaluation
+from zoo.language_model.evaluation import Text, measure
 from zoo.language_model.model import build
 from zoo.language_model.sampling import Sampling
 from zoo.language_model.tokens import BYTES, Pieces
@@ -73,8 +74,11 @@ def test_characters_that_the_first_token_does_not_end(
     assert pieces.characters_after(text, pieces.encode(text)) == behind
 
 
-def test_the_loss_per_character_counts_every_nat_once() -> None:
-    found = figures(3.0, tokens=50, characters=200)
+def test_the_loss_per_character_counts_every_nat_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(evaluation, "mean_nats", lambda *arguments: 3.0)
+    found = measure(None, Text(np.zeros(51, int), characters=200), TINY)
     assert found["nats"] * 200 == pytest.approx(3.0 * 50)
     assert found["bits_per_char"] == pytest.approx(0.75 / math.log(2))
 
@@ -104,7 +108,7 @@ def test_a_training_on_pieces_tells_its_loss_per_character(
     command = ("train", "language_model", "--text", text_file, "--epochs", 2)
     outcome = zoo(*command, "--tokens", tokens, "--vocabulary", 264, "--out", out)
     assert outcome.code == 0, outcome.err
-    (row,) = table(out / "runs.csv")
+    result = json.loads((out / "result.json").read_text())
     # Per token a model that knows nothing has log(264) nats; per character it has less.
     text = text_file.read_text()
     corpus = data.Corpus("", text)
@@ -112,8 +116,8 @@ def test_a_training_on_pieces_tells_its_loss_per_character(
     pieces = make(corpus.train, 264)
     ratio = len(pieces.encode(corpus.validation)) / len(corpus.validation)
     assert ratio < 0.95
-    assert float(row["validation_nats"]) < math.log(264) * ratio
-    assert float(row["train_loss"]) < math.log(264) * ratio * 1.1
+    assert result["validation_nats"] < math.log(264) * ratio
+    assert result["train_loss"] < math.log(264) * ratio * 1.1
     outcome = zoo("predict", "language_model", out, "--prompt", "ß", "--length", 5)
     assert outcome.code == 0
     assert outcome.out.startswith("ß")

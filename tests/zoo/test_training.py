@@ -78,16 +78,19 @@ def fit(
         return {"figure": figures[len(validated) - 1]}
 
     each = EachStep()
+    run = SimpleNamespace(
+        config=SimpleNamespace(epochs=EPOCHS, validations=5),
+        folder=RunFolder(folder),
+        checkpoint_seconds=0,
+        data_sha256="",
+    )
     validation = training.fit(
+        run,
         model,
         build(),
         Sums(),
         measure,
         objective,
-        SimpleNamespace(epochs=EPOCHS, validations=5),
-        RunFolder(folder),
-        checkpoint_seconds=0,
-        facts={},
         before=lambda _: [each],
     )
     return validation, validated, each.seen

@@ -14,11 +14,10 @@ from zoo.training.optimizers import adamw
 from zoo.training.weights import weights_to_use
 from zoo.translation.config import PARAMETERS, SIZES, Config
 from zoo.translation.data import Buckets, padded
-from zoo.translation.decoding import beam_search
+from zoo.translation.decoding import Decoder, beam_search
 from zoo.translation.evaluation import mean_nats, smoothed_cross_entropy
 from zoo.translation.model import build
 from zoo.translation.subwords import BOS, EOS, PAD
-from zoo.translation.translate import CompiledDecoder
 
 CONFIG = replace(TINY_TRANSLATION, vocabulary_size=13, decoder_layers=2)
 SENTENCES = [[4, 5, 6, 7, 8], [9, 10], [12, 4, 11, 5]]
@@ -91,7 +90,7 @@ def test_a_row_of_padding_is_finite(model: keras.Model) -> None:
 def test_steps_equal_the_teacher_forced_pass(variant: str, layers: int) -> None:
     config = replace(CONFIG, variant=variant, decoder_layers=layers)
     model = _randomised(config)
-    decoder = CompiledDecoder(model, config, hypotheses=2)
+    decoder = Decoder(model, config, hypotheses=2)
     source = padded([[*ids, EOS] for ids in SENTENCES])
     # Two hypotheses of each sentence, forced: the sentence itself, and another.
     forced = np.stack([padded(SENTENCES, 5), padded(SENTENCES[::-1], 5)], axis=1)
@@ -118,7 +117,7 @@ def test_steps_equal_the_teacher_forced_pass(variant: str, layers: int) -> None:
 
 def test_one_hypothesis_is_greedy_search(model: keras.Model) -> None:
     source = padded([[*ids, EOS] for ids in SENTENCES])
-    found = beam_search(CompiledDecoder(model, CONFIG, 1), source, [8, 8, 8])
+    found = beam_search(Decoder(model, CONFIG, 1), source, [8, 8, 8])
     for row in range(len(SENTENCES)):
         before, total = [BOS], 0.0
         while len(before) <= 8:

@@ -10,6 +10,8 @@ from zoo.__main__ import main
 from zoo.speech import batches, synthetic
 from zoo.speech.config import SIZES, Config
 
+TASKS = ("digits", "strings")
+
 TINY = Config(
     mels=12, units=10, layers=1, batch_size=4, epochs=2, pad_to=256, validations=2
 )

@@ -18,5 +18,4 @@ PROGRAM = Program(
     predict=Predict,
     objective=OBJECTIVE,
     headline="nats",
-    columns=("validation_nats", "validation_bits_per_char"),
 )

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
-from zoo.config import (
-    Checked,
-    Count,
-    Decay,
-    FromData,
-    NotNegative,
-    OneOf,
-    Positive,
-    Range,
-    Rate,
-    Share,
-    Variant,
-    Whole,
-)
+from pydantic import Field
+
+from zoo.config import FROM_DATA, Count, Rate, Training, Whole
 from zoo.errors import ZooError
 from zoo.training.objective import Objective
 
 OBJECTIVE = Objective("nats", like_loss=True)
-TOKENS = ("char", "bpe", "word")
 
 
 @dataclass(frozen=True)
-class Config(Checked):
+class Config(Training):
     """All that decides a language model, but for the text and the seed.
 
     Attributes:
-        variant: a name in `keras_gru.VARIANTS`.
+        layer: the recurrent layer; the last two are Keras' own, to compare with.
         tokens: what the text is cut into: characters, byte pairs, or words.
         vocabulary: how many byte pairs or words.
         vocabulary_size: tokens that the model tells apart; the text decides it.
@@ -40,47 +28,28 @@ class Config(Checked):
         layers: number of GRU layers.
         dropout: rate after the embedding and after each GRU layer; or one rate for
             each of these places, layers + 1 of them.
-        recurrent_dropout: rate on the state that a GRU layer reads, with one mask for
-            all time steps of a call; above 0 it rules out the faster kernels.
         tied: whether the logits use the embedding's matrix (Press & Wolf 2017, arXiv
             1608.05859), behind a projection of the state to its width.
         batch_size: streams of text read side by side.
         timesteps: characters between two updates (truncated backpropagation); the
             state is carried on, the gradient is not.
-        epochs: passes over the training text.
-        learning_rate: its highest value, after the warm-up.
-        warmup: the part of all steps in which the rate rises to it.
-        final_learning_rate: what the cosine falls to, as a part of the highest.
-        weight_decay: AdamW's, on matrices; biases and embedding have none.
-        clip_norm: greatest norm of the whole gradient.
-        beta_2: decay of Adam's second moment.
-        validations: how often the validation loss is taken, evenly over the training.
         evaluation_streams: streams of validation text read side by side.
         evaluation_warmup: characters that a stream reads before those that count.
         evaluation_timesteps: characters a call of the evaluation; no effect on the
             figures, since the state is carried.
     """
 
-    variant: Variant = "keras"
-    tokens: Annotated[str, OneOf(TOKENS)] = "char"
-    vocabulary: Annotated[int, Range(least=256)] = 2048
-    vocabulary_size: Annotated[int, Range(least=0), FromData()] = 0
+    layer: Literal["gru", "lstm", "simple_rnn"] = "gru"
+    tokens: Literal["char", "bpe", "word"] = "char"
+    vocabulary: Annotated[int, Field(ge=256)] = 2048
+    vocabulary_size: Annotated[Whole, FROM_DATA] = 0
     embedding_units: Count = 64
     units: Count = 256
     layers: Count = 1
     dropout: Rate | tuple[Rate, ...] = 0.1
-    recurrent_dropout: Rate = 0.0
     tied: bool = False
     batch_size: Count = 32
     timesteps: Count = 64
-    epochs: Count = 1
-    learning_rate: Positive = 5e-3
-    warmup: Share = 0.05
-    final_learning_rate: Share = 0.01
-    weight_decay: NotNegative = 0.0
-    clip_norm: Positive = 1.0
-    beta_2: Decay = 0.99
-    validations: Count = 5
     evaluation_streams: Count = 64
     evaluation_warmup: Whole = 128
     evaluation_timesteps: Count = 256

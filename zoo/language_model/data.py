@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sysconfig
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Literal
 
 import numpy as np
 
-from zoo.config import Checked, File, OneOf
+from zoo.config import Checked, File
 from zoo.datasets import PublicFile, locate, read_text
 from zoo.errors import ZooError
 from zoo.language_model.config import Config
@@ -79,7 +78,7 @@ class Source(Checked):
         text: a UTF-8 file to train on, in the place of a dataset.
     """
 
-    dataset: Annotated[str, OneOf(tuple(DATASETS))] | None = None
+    dataset: Literal["stdlib", "shakespeare"] | None = None
     text: File | None = None
 
     def __post_init__(self) -> None:
@@ -109,7 +108,8 @@ class Source(Checked):
 def label(config: Config, source: Source) -> str:
     """What was learnt from, for the name of a run folder."""
     name = source.dataset or Path(str(source.text)).stem
-    return name if config.tokens == "char" else f"{name}-{config.tokens}"
+    told = {config.tokens: "char", config.layer: "gru"}  # value -> default
+    return "-".join([name, *(word for word, usual in told.items() if word != usual)])
 
 
 def standard_library(folder: Path | None = None) -> str:
@@ -119,9 +119,6 @@ def standard_library(folder: Path | None = None) -> str:
     begin with a letter, in the order of their names, each as a whole, until there are
     `STDLIB_CHARACTERS`. So the same interpreter gives the same text everywhere, and
     another version of Python gives another text.
-
-    Args:
-        folder: where the library lies; by default, where the interpreter keeps it.
 
     Raises:
         ZooError: there are no source files, as in an interpreter packed into a zip.
@@ -140,96 +137,6 @@ def standard_library(folder: Path | None = None) -> str:
             f"train on a file with --text, or on --dataset shakespeare"
         )
     return "".join(parts)
-
-
-class Tokens(Protocol):
-    """What a model reads and writes: characters, or longer pieces of text."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def encode(self, text: str) -> np.ndarray:
-        """Text -> int32 ids (tokens,).
-
-        Raises:
-            ZooError: something in the text is not in the vocabulary.
-        """
-
-    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Ids -> text."""
-
-    def characters_after(self, text: str, ids: np.ndarray) -> int:
-        """How many characters of `text` end behind its first token.
-
-        A loss is divided by them, because the first token is not predicted.
-
-        Args:
-            text: the text.
-            ids: its tokens.
-        """
-
-    def streaming(self) -> Callable[[int], str]:
-        """A function from the next id to the text that it completes."""
-
-    def extras(self) -> dict[str, Any]:
-        """What `tokens_of` makes the same tokens of, as JSON."""
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """The characters a model knows, in the order of their code points.
-
-    Example:
-        >>> vocabulary = Vocabulary.of("hello")
-        >>> vocabulary.encode("hole").tolist()
-        [1, 3, 2, 0]
-        >>> vocabulary.decode([1, 0])
-        'he'
-    """
-
-    characters: str
-
-    @classmethod
-    def of(cls, text: str) -> Vocabulary:
-        return cls("".join(sorted(set(text))))
-
-    def __len__(self) -> int:
-        return len(self.characters)
-
-    def unknown(self, text: str) -> str:
-        """The characters of `text` that are not in the vocabulary, each once."""
-        return "".join(sorted(set(text) - set(self.characters)))
-
-    def encode(self, text: str) -> np.ndarray:
-        """Characters -> int32 ids (len(text),).
-
-        Raises:
-            ZooError: a character is not in the vocabulary.
-        """
-        if unknown := self.unknown(text):
-            named = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown[:5])
-            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            raise ZooError(
-                f"the text has {named}{more}, which the model never saw: "
-                f"its vocabulary has {len(self)} characters"
-            )
-        codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-        known = np.frombuffer(self.characters.encode("utf-32-le"), dtype="<u4")
-        return np.searchsorted(known, codes).astype(np.int32)
-
-    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        return "".join(self.characters[int(index)] for index in ids)
-
-    def characters_after(self, text: str, ids: np.ndarray) -> int:
-        """How many characters of `text` stand behind the first."""
-        return len(ids) - 1
-
-    def streaming(self) -> Callable[[int], str]:
-        """A function from the next id to its character."""
-        return lambda index: self.characters[index]
-
-    def extras(self) -> dict[str, Any]:
-        return {"vocabulary": self.characters}
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import log_softmax
 
 from zoo.language_model.config import Config
-from zoo.language_model.data import Tokens
 from zoo.language_model.model import reset_carried_state
+from zoo.language_model.tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -70,26 +70,9 @@ def mean_nats(
 
 
 def measure(model: keras.Model, text: Text, config: Config) -> dict[str, float]:
-    """nats and bits_per_char of a text: means over its characters.
-
-    Args:
-        model: built for `config.evaluation_streams`.
-        text: what to predict.
-        config: timesteps and warm-up.
-    """
+    """nats and bits_per_char of a text: means over its characters."""
     nats = mean_nats(
         model, text.ids, config.evaluation_timesteps, config.evaluation_warmup
     )
-    return figures(nats, len(text.ids) - 1, text.characters)
-
-
-def figures(nats: float, tokens: int, characters: int) -> dict[str, float]:
-    """Turn a loss per token into one per character, in both of its units.
-
-    Args:
-        nats: mean over the predicted tokens.
-        tokens: how many were predicted.
-        characters: how many they make; as many where a token is a character.
-    """
-    per_character = nats * (tokens / characters)
+    per_character = nats * ((len(text.ids) - 1) / text.characters)
     return {"nats": per_character, "bits_per_char": per_character / math.log(2.0)}

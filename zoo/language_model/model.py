@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
+from typing import Any
 
 import keras
 
 import keras_gru
 from zoo.language_model.config import Config
+from zoo.training import carrying
 from zoo.training.seeds import RECURRENT, drawn
-
-Recurrent = Callable[[int, int, bool], keras.layers.Layer]
 
 
 def build(
     config: Config,
     batch_size: int | None = None,
     seed: int = 0,
-    recurrent: Recurrent | None = None,
 ) -> keras.Model:
     """Build the model: characters (batch, time) -> logits (batch, time, vocabulary).
 
@@ -37,7 +34,6 @@ def build(
         batch_size: streams read side by side. The state is then carried from call to
             call until `reset_carried_state`. None: no carried state, any batch.
         seed: decides the dropout masks.
-        recurrent: (index, units, stateful) -> a layer in the place of a GRU.
 
     Raises:
         ValueError: `vocabulary_size` is not set.
@@ -70,8 +66,8 @@ def build(
         sequences = keras.layers.Rescaling(scale, name="scaled")(sequences)
     sequences = _dropout(config, seed, 0)(sequences)
     for index in range(1, config.layers + 1):
-        layer = recurrent or functools.partial(_gru, config, seed)
-        sequences = layer(index, config.units, batch_size is not None)(sequences)
+        layer = _recurrent(config, seed, index, stateful=batch_size is not None)
+        sequences = layer(sequences)  # (batch, time, units)
         sequences = _dropout(config, seed, index)(sequences)
     if config.tied:
         projection = keras.layers.Dense(config.embedding_units, name="projection")
@@ -81,19 +77,23 @@ def build(
     return keras.Model(characters, logits, name="language_model")
 
 
-def _gru(
-    config: Config, seed: int, index: int, units: int, stateful: bool
-) -> keras_gru.GRU:
-    """GRU layer `index` of the stack: (batch, time, units)."""
-    return keras_gru.GRU(
-        units,
-        return_sequences=True,
-        stateful=stateful,
-        recurrent_dropout=config.recurrent_dropout,
-        seed=drawn(seed, index, RECURRENT),
-        name=f"gru_{index}",
-        **keras_gru.VARIANTS[config.variant],
-    )
+def _recurrent(
+    config: Config, seed: int, index: int, stateful: bool
+) -> keras.layers.Layer:
+    """Recurrent layer `index` of the stack: (batch, time, units)."""
+    options: dict[str, Any] = {
+        "units": config.units,
+        "return_sequences": True,
+        "stateful": stateful,
+        "recurrent_dropout": config.recurrent_dropout,
+        "seed": drawn(seed, index, RECURRENT),
+        "name": f"{config.layer}_{index}",
+    }
+    if config.layer == "lstm":
+        return carrying.LSTM(**options)
+    if config.layer == "simple_rnn":
+        return carrying.SimpleRNN(**options)
+    return keras_gru.GRU(**options, **keras_gru.VARIANTS[config.variant])
 
 
 def reset_carried_state(model: keras.Model) -> None:

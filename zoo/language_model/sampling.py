@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 from scipy.special import softmax
 
-from zoo.config import Checked, Count, NotNegative, Range, Whole
+from zoo.config import Checked, Count, NotNegative, Whole
 
 # What a training leaves at its end.
 SAMPLES = 3
@@ -30,7 +31,7 @@ class Sampling(Checked):
     length: Count = 500
     temperature: NotNegative = 0.8
     top_k: Count | None = None
-    top_p: Annotated[float, Range(above=0, most=1)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Whole = 0
 
 
@@ -41,11 +42,6 @@ class Predict(Sampling):
     Attributes:
         prompt: text to go on from; by default a new line.
         interactive: take prompts from standard input, a line each, until its end.
-        length: tokens to draw: characters, or pieces.
-        temperature: below 1 bolder, above 1 flatter; 0 always takes the most probable.
-        top_k: draw from the K most probable.
-        top_p: draw from the fewest that hold this probability.
-        seed: the same seed gives the same text.
     """
 
     prompt: str = "\n"
@@ -63,14 +59,8 @@ def probabilities(
     p ∝ exp(logits / temperature), zero outside the `top_k` most probable tokens and
     outside the fewest that together reach `top_p`, then scaled to a sum of 1.
 
-    Args:
-        logits: (vocabulary,).
-        temperature: see `Sampling`.
-        top_k: see `Sampling`.
-        top_p: see `Sampling`.
-
-    Returns:
-        (vocabulary,) in float64.
+    Logits and probabilities are (vocabulary,), the latter in float64; the rest is as in
+    `Sampling`.
 
     Example:
         >>> probabilities(np.log([0.5, 0.3, 0.2]), top_k=2).round(3).tolist()

@@ -1,8 +1,4 @@
-"""What to search for a language model, in the terms of google-research/tuning_playbook.
-
-Scientific hyperparameters are what a study asks about; nuisance hyperparameters must be
-tuned for each of them, or the comparison is unfair; fixed ones stay, and a conclusion
-holds for their values only.
+"""What to search for a language model; see `zoo.sweeps.spaces` for the terms.
 
 Example:
     >>> import keras_tuner
@@ -30,16 +26,7 @@ NUISANCE = ("learning_rate", "dropout", "recurrent_dropout", "batch_size")
 
 
 def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
-    """Draw a configuration.
-
-    Args:
-        hp: a `keras_tuner.HyperParameters`; its values are taken, or its defaults,
-            which are those of `size`.
-        size: a name in `SIZES`; all that is not drawn is fixed to its values.
-
-    Returns:
-        The configuration; `vocabulary_size` is still to be set by the data.
-    """
+    """Draw a configuration; its defaults, and all that is not drawn, are of `size`."""
     fixed = SIZES[size]
     scientific = {
         "variant": spaces.variant(hp, fixed.variant),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -13,19 +11,16 @@ from zoo.backend import seed_everything
 from zoo.files import write_text
 from zoo.language_model import sampling
 from zoo.language_model.config import OBJECTIVE, Config
-from zoo.language_model.data import Streams, Tokens
+from zoo.language_model.data import Streams
 from zoo.language_model.evaluation import Text, measure
 from zoo.language_model.model import build, reset_carried_state
-from zoo.language_model.tokens import learn, tokens_of
+from zoo.language_model.tokens import Tokens, learn, tokens_of
 from zoo.language_model.use import generate
 from zoo.presets.pretrained import initial_weights
-from zoo.training import fit as training
+from zoo.training.fit import fit
 from zoo.training.optimizers import adamw
 from zoo.training.resume import ExactResume
-from zoo.training.runs import Run, RunFolder
-from zoo.training.validation import Validation
-
-Build: TypeAlias = Callable[..., keras.Model]
+from zoo.training.runs import Run
 
 
 def train(run: Run) -> None:
@@ -48,80 +43,37 @@ def train(run: Run) -> None:
             f"{len(tokens)} ({config.tokens}); {run.described()}"
         )
         seed_everything(run.seed)
+        # First, so that the seed gives the same initial weights to every start.
+        model = build(config, config.batch_size, run.seed)
+        evaluation = build(config, config.evaluation_streams)
+        portable = build(config)
+        if run.pretrained:
+            model.set_weights(initial_weights(portable, run.pretrained, run.program))
+        model.compile(
+            adamw(config, config.epochs * streams.steps_per_epoch),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+
+        def figures(values: list[np.ndarray]) -> dict[str, float]:
+            evaluation.set_weights(values)
+            return measure(evaluation, held_out, config)
+
         validation = fit(
-            config,
+            run,
+            model,
+            portable,
             streams,
-            held_out,
-            run.folder,
+            figures,
+            OBJECTIVE,
             # A loss per token becomes one per character, as validation has it.
             loss_scale=len(ids) / len(corpus.train),
-            checkpoint_seconds=run.checkpoint_seconds,
-            facts={"data": corpus.sha256},
-            pretrained=run.pretrained,
+            before=lambda resume: [NewText(streams, resume)],
         )
         result.update(validation.result())
         if run.samples:
             text = samples(config, tokens, validation.best, run.seed)
             write_text(run.folder.samples, text)
             print("\n" + text)
-
-
-def fit(
-    config: Config,
-    streams: Streams,
-    held_out: Text,
-    folder: RunFolder,
-    *,
-    loss_scale: float,
-    checkpoint_seconds: float,
-    facts: dict[str, Any],
-    pretrained: str | None = None,
-    build: Build = build,
-) -> Validation:
-    """Build, compile and fit a model, from the newest checkpoint of a folder.
-
-    Args:
-        config: all that decides it.
-        streams: what trains.
-        held_out: what validates.
-        folder: of checkpoints, best weights and curves.
-        loss_scale: nats a token into nats a character.
-        checkpoint_seconds: the most work that a kill may cost.
-        facts: what the training depends on besides; see `ExactResume`.
-        pretrained: a preset whose weights to begin with.
-        build: (config, batch_size, seed) -> model.
-
-    Returns:
-        The validations, with the best weights.
-    """
-    # First, so that the seed gives the same initial weights to every start.
-    model = build(config, config.batch_size, streams.seed)
-    evaluation = build(config, config.evaluation_streams)
-    portable = build(config)
-    if pretrained:
-        model.set_weights(initial_weights(portable, pretrained, "language_model"))
-    model.compile(
-        adamw(config, config.epochs * streams.steps_per_epoch),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-
-    def figures(values: list[np.ndarray]) -> dict[str, float]:
-        evaluation.set_weights(values)
-        return measure(evaluation, held_out, config)
-
-    return training.fit(
-        model,
-        portable,
-        streams,
-        figures,
-        OBJECTIVE,
-        config,
-        folder,
-        checkpoint_seconds=checkpoint_seconds,
-        facts=facts,
-        loss_scale=loss_scale,
-        before=lambda resume: [NewText(streams, resume)],
-    )
 
 
 class NewText(keras.callbacks.Callback):
@@ -144,13 +96,10 @@ def samples(config: Config, tokens: Tokens, values: list[np.ndarray], seed: int)
     # They begin after a new line, or after the first character that is known.
     known = tokens.extras().get("vocabulary", "\n")
     prompt = "\n" if "\n" in known else known[0]
-    drawn = [
-        "".join(generate(model, tokens, prompt, how))
-        for how in (
-            sampling.Sampling(
-                length=sampling.SAMPLE_LENGTH, top_k=40, seed=seed + number
-            )
-            for number in range(sampling.SAMPLES)
+    drawn = []
+    for number in range(sampling.SAMPLES):
+        how = sampling.Sampling(
+            length=sampling.SAMPLE_LENGTH, top_k=40, seed=seed + number
         )
-    ]
+        drawn.append("".join(generate(model, tokens, prompt, how)))
     return f"\n{'-' * 72}\n".join(drawn) + "\n"

@@ -11,14 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.config import Nothing
 from zoo.errors import ZooError
 from zoo.language_model.config import Config
-from zoo.language_model.data import Tokens
 from zoo.language_model.evaluation import Text, measure
 from zoo.language_model.model import build, reset_carried_state
 from zoo.language_model.sampling import Predict, Sampling, probabilities
-from zoo.language_model.tokens import tokens_of
+from zoo.language_model.tokens import Tokens, tokens_of
 from zoo.presets.pretrained import Pretrained
 from zoo.presets.saved import Saved
 from zoo.training.weights import copy_weights
@@ -99,12 +97,8 @@ def generate(
 
     A character of several bytes may take several tokens; all but the last give "".
 
-    Args:
-        model: built with batch size 1; the state carries the text so far, so a
-            token costs one step however long the text is.
-        tokens: of the text that the model was trained on.
-        prompt: at least one character.
-        how: length, temperature, filters, seed.
+    The model is built with batch size 1. Its state carries the text so far, so a token
+    costs one step however long the text is.
 
     Raises:
         ZooError: the prompt is empty or has unknown characters.
@@ -129,11 +123,6 @@ def _read(model: keras.Model, ids: np.ndarray) -> np.ndarray:
 
 
 # The command line.
-
-
-def evaluate(saved: Saved, options: Nothing) -> dict[str, Any]:
-    """What ``zoo evaluate`` measures."""
-    return LanguageModel.from_saved(saved).evaluate()
 
 
 def told(figures: dict[str, Any]) -> str:

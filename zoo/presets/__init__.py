@@ -16,12 +16,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.presets import hub
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -30,58 +28,9 @@ CARD, HASHES = "card.md", "hashes.json"
 FILES = (CONFIG, EXTRAS, WEIGHTS)
 
 
-@dataclass(frozen=True)
-class About:
-    """What `python -m zoo list` says of a preset; nothing of it is checked.
-
-    Attributes:
-        name: its folder's name.
-        program: whose it is.
-        parameters: of its model.
-        metric: the program's headline figure: name and value.
-        split: what the figure was measured on.
-        licence: of the data.
-        megabytes: of its files.
-    """
-
-    name: str
-    program: str
-    parameters: int
-    metric: tuple[str, float]
-    split: str
-    licence: str
-    megabytes: float
-
-
 def names() -> list[str]:
     """The presets of the checkout."""
     return sorted(path.parent.name for path in FOLDER.glob(f"*/{CONFIG}"))
-
-
-def about(name: str) -> About:
-    """Describe a preset without Keras and without its weights.
-
-    Raises:
-        ZooError: its ``config.json`` is damaged.
-    """
-    folder = FOLDER / name
-    content = _read_json(folder / CONFIG)
-    try:
-        metric = str(content["headline"])
-        figures = content["figures"]
-        return About(
-            name=name,
-            program=str(content["program"]),
-            parameters=int(content["parameters"]),
-            metric=(metric, float(figures[metric])),
-            split=f"{figures['dataset']}, {figures['split']}",
-            licence=str(content["licence"]),
-            megabytes=sum(path.stat().st_size for path in folder.iterdir()) / 1e6,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ZooError(
-            f"{folder / CONFIG} is damaged: {type(error).__name__}: {error}"
-        ) from error
 
 
 def find(source: str | Path) -> Path | None:
@@ -95,11 +44,45 @@ def find(source: str | Path) -> Path | None:
     """
     text = str(source)
     if text.startswith("hf://"):
-        return hub.fetch(text, (CARD, *FILES, HASHES))
+        return _from_hub(text)
     for folder in (Path(text), FOLDER / text):
         if (folder / CONFIG).is_file() and folder != FOLDER:
             return folder
     return None
+
+
+def _from_hub(address: str) -> Path:
+    """Bring a preset from ``hf://owner/name[@revision]`` into the hub's cache.
+
+    Only the files of a preset are taken. They are checked like any preset's when it
+    is opened.
+
+    Raises:
+        ZooError: the address is malformed, `huggingface_hub` is not installed, or the
+            hub does not give the files.
+    """
+    repository, _, revision = address.removeprefix("hf://").partition("@")
+    if repository.count("/") != 1 or not all(repository.split("/")):
+        raise ZooError(f"{address} is no address of a preset; expected hf://owner/name")
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    except ImportError as error:
+        raise ZooError(
+            f"{address} needs huggingface_hub: pip install huggingface_hub"
+        ) from error
+    try:
+        folder = huggingface_hub.snapshot_download(
+            repository,
+            revision=revision or None,
+            allow_patterns=[CARD, *FILES, HASHES],
+        )
+    # No network, no such repository, no right to it, a name that the hub refuses.
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        raise ZooError(
+            f"cannot get {address}: {type(error).__name__}: {error}"
+        ) from error
+    return Path(folder)
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -111,7 +94,7 @@ def read(folder: Path) -> dict[str, Any]:
     Raises:
         ZooError: a file is missing, or differs from its hash.
     """
-    hashes = _read_json(folder / HASHES)
+    hashes = read_json(folder / HASHES)
     for name in FILES:
         file = folder / name
         if not file.is_file():
@@ -121,7 +104,7 @@ def read(folder: Path) -> dict[str, Any]:
                 f"preset {folder.name} is damaged: {name} differs from its hash in "
                 f"{HASHES}; get it again"
             )
-    return {**_read_json(folder / CONFIG), "extras": _read_json(folder / EXTRAS)}
+    return {**read_json(folder / CONFIG), "extras": read_json(folder / EXTRAS)}
 
 
 def without_folders(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +126,12 @@ def sha256(file: Path) -> str:
     return found.hexdigest()
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON file of a preset.
+
+    Raises:
+        ZooError: there is none, or it is damaged.
+    """
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:

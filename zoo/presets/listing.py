@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from zoo import presets as stored
+from zoo.errors import ZooError
 from zoo.programs import PROGRAMS
 
 
@@ -23,18 +24,25 @@ def programs() -> Table:
 
 
 def presets() -> Table:
-    """Presets with their figure, parameters and licence."""
+    """Presets with their figure, parameters and licence; nothing is checked."""
     table = Table("preset", "program", "figure", "on", "parameters", "MB", "licence")
     for name in stored.names():
-        about = stored.about(name)
-        metric, value = about.metric
-        table.add_row(
-            name,
-            about.program,
-            f"{metric} {value:.4f}",
-            about.split,
-            f"{about.parameters:,}",
-            f"{about.megabytes:.1f}",
-            about.licence,
-        )
+        folder = stored.FOLDER / name
+        about = stored.read_json(folder / stored.CONFIG)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        try:
+            figures, headline = about["figures"], about["headline"]
+            table.add_row(
+                name,
+                about["program"],
+                f"{headline} {figures[headline]:.4f}",
+                f"{figures['dataset']}, {figures['split']}",
+                f"{about['parameters']:,}",
+                f"{size / 1e6:.1f}",
+                about["licence"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ZooError(
+                f"{folder / stored.CONFIG} is damaged: {type(error).__name__}: {error}"
+            ) from error
     return table

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zoo import backend as backends
-from zoo import presets
-from zoo.errors import ZooError
 from zoo.presets.saved import open_saved
-from zoo.programs import PROGRAMS, module
-from zoo.training.runs import RunFolder
-
-if TYPE_CHECKING:
-    pass
+from zoo.programs import module
 
 
 def load(source: str | Path, backend: str | None = None) -> Any:
@@ -37,20 +31,6 @@ def load(source: str | Path, backend: str | None = None) -> Any:
     """
     if backend is None and "keras" in sys.modules:
         backend = sys.modules["keras"].backend.backend()
-    if (Path(source) / "settings.json").is_file():
-        program = str(RunFolder.read_settings(Path(source))["program"])
-    elif folder := presets.find(source):
-        program = str(presets.read(folder).get("program"))
-    else:
-        raise ZooError(
-            f"{source} is neither a run folder nor a preset; presets: "
-            f"{', '.join(presets.names()) or 'none'}"
-        )
-    if program not in PROGRAMS:
-        raise ZooError(
-            f"{source} is of the program {program!r}; expected one of "
-            f"{', '.join(PROGRAMS)}"
-        )
     saved = open_saved(source)
     backends.use(backends.chosen(backend))
-    return module(program, "use").PRETRAINED.from_saved(saved)
+    return module(saved.program, "use").PRETRAINED.from_saved(saved)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shlex
 from dataclasses import replace
@@ -36,17 +35,14 @@ def make(
         run: the folder of a finished training.
         name: the preset's.
         backend: that the figures are measured on.
-        into: where the folder goes; by default, among the checkout's presets.
+        into: where the preset's folder goes; by default, among the checkout's.
         note: a paragraph for the card.
-
-    Returns:
-        The preset's folder.
 
     Raises:
         ZooError: the run is not finished or damaged, or the name is taken.
     """
     saved = open_saved(run)
-    result, row = _result(run)
+    result, starts = _result(run)
     target = (into or presets.FOLDER) / name
     if Path(name).name != name or name.startswith("."):
         raise ZooError(f"preset name {name!r}; expected the plain name of a folder")
@@ -67,7 +63,7 @@ def make(
         }
         one.seal(draft, facts)
         content = {**one.described(), **facts}
-        write_text(draft / CARD, card(name, draft, content, result, row, note))
+        write_text(draft / CARD, card(name, draft, content, result, starts, note))
     return target
 
 
@@ -76,11 +72,12 @@ def card(
     folder: Path,
     content: dict[str, Any],
     result: dict[str, Any],
-    row: dict[str, str],
+    starts: list[dict[str, str]],
     note: str,
 ) -> str:
     """The card of a preset, in Markdown."""
     settings, figures = content["settings"], content["figures"]
+    versions, _, commit = starts[-1]["code"].rpartition(", commit ")
     measured = {
         key: value
         for key, value in figures.items()
@@ -95,13 +92,13 @@ def card(
         "licence of the data": content["licence"],
         "measured on": f"{figures['dataset']}, {figures['split']}",
         **{key: f"{value:.4f}" for key, value in measured.items()},
-        "command": f"`{_without_out(row['command'])}`",
+        "command": f"`{_without_out(starts[0]['command'])}`",
         "seed": settings["seed"],
         "steps": f"{result['steps']:,}, the best at {result['best_step']:,}",
         "training": f"{result['seconds']:.0f} s",
-        "machine": row["machine"],
-        "software": row["versions"],
-        "commit": row["commit"] or "unknown",
+        "machine": starts[-1]["machine"],
+        "software": versions,
+        "commit": commit,
         "weights": f"stored in {content['storage']}, used in float32",
     }
     lines = [f"# {name}", "", "| | |", "|---|---|"]
@@ -123,17 +120,15 @@ def _without_out(command: str) -> str:
     return shlex.join(word for word in words if not word.startswith("--out="))
 
 
-def _result(run: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """The result of a finished run, and its row: the first start's command."""
+def _result(run: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """The result of a finished run, and the starts that led to it."""
     folder = RunFolder(run)
     if not folder.result.is_file():
         raise ZooError(
             f"{run} is not finished: it has no {folder.result.name}; "
             f"go on with --resume"
         )
-    with folder.rows.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     return (
         json.loads(folder.result.read_text(encoding="utf-8")),
-        {**rows[-1], "command": rows[0]["command"]},
+        folder.read_starts(),
     )

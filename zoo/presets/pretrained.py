@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import numpy as np
 
 from zoo import presets
 from zoo.errors import ZooError
-from zoo.files import making, write_text
+from zoo.files import making, write_json
 from zoo.presets.saved import Saved, open_saved
 from zoo.training import weights
 from zoo.training.weights import values_of
@@ -106,10 +105,10 @@ class Pretrained(ABC):
 
     def seal(self, folder: Path, facts: Mapping[str, Any]) -> None:
         """Write all files of a preset but its weights and its card, and the hashes."""
-        _write_json(folder / presets.EXTRAS, self.saved.extras)
-        _write_json(folder / presets.CONFIG, {**self.described(), **facts})
+        write_json(folder / presets.EXTRAS, self.saved.extras)
+        write_json(folder / presets.CONFIG, {**self.described(), **facts})
         files = (presets.CONFIG, presets.EXTRAS, presets.WEIGHTS)
-        _write_json(
+        write_json(
             folder / presets.HASHES,
             {file: presets.sha256(folder / file) for file in files},
         )
@@ -157,7 +156,3 @@ def initial_weights(model: keras.Model, source: str, program: str) -> list[np.nd
             f"the weights of {source} do not fit the configuration: {error}"
         ) from error
     return values_of(model.weights)
-
-
-def _write_json(file: Path, content: Any) -> None:
-    write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -74,49 +74,46 @@ def open_saved(source: str | Path, program: str | None = None) -> Saved:
     Raises:
         ZooError: it is none, of another program, or damaged.
     """
-    path, card = Path(source), None
-    is_run = (path / "settings.json").is_file()
-    if not is_run and (folder := presets.find(source)):
+    run, card = RunFolder(Path(source)), None
+    if not run.settings.is_file() and (folder := presets.find(source)):
         file, stored = folder / presets.CONFIG, presets.read(folder)
         weights = folder / presets.WEIGHTS
         card_file = folder / presets.CARD
         card = card_file.read_text(encoding="utf-8") if card_file.is_file() else ""
-    elif is_run or path.is_dir():
-        file, stored = path / "settings.json", RunFolder.read_settings(path)
-        weights = RunFolder(path).best_weights
+    elif run.path.is_dir():
+        file, stored, weights = run.settings, run.read_settings(), run.best_weights
     else:
         raise ZooError(
             f"{source} is not a run folder, nor a preset; presets: "
             f"{', '.join(presets.names()) or 'none'}"
         )
-    found = stored.get("program")
-    kind = "run" if card is None else "preset"
-    if program is not None and found != program:
-        raise ZooError(
-            f"{source} is a {kind} of {found!r}, expected one of {program!r}"
-        )
-    if found not in PROGRAMS:
-        raise ZooError(
-            f"{source} is of the program {found!r}; expected one of "
-            f"{', '.join(PROGRAMS)}"
-        )
-    return from_stored(str(source), file, stored, weights, card)
+    return _read(str(source), file, stored, weights, card, program)
 
 
-def from_stored(
-    name: str, file: Path, stored: Mapping[str, Any], weights: Path, card: str | None
+def _read(
+    name: str,
+    file: Path,
+    stored: Mapping[str, Any],
+    weights: Path,
+    card: str | None,
+    of: str | None,
 ) -> Saved:
     """Read what a settings file holds.
 
     Raises:
-        ZooError: something is missing or has another form.
+        ZooError: it is of another program; something is missing or has another form.
     """
-    program = PROGRAMS[stored["program"]]
+    found = stored.get("program")
+    if found not in PROGRAMS or of not in (None, found):
+        raise ZooError(
+            f"{name} is of the program {found!r}, expected {of or ', '.join(PROGRAMS)}"
+        )
+    program = PROGRAMS[found]
     try:
         settings = dict(stored["settings"])
         return Saved(
             name=name,
-            program=stored["program"],
+            program=found,
             # Presets of before had some fields of the configuration in the settings.
             config=from_json(program.config, {**settings, **stored["config"]}),
             source=from_json(program.source, settings),
@@ -144,9 +141,14 @@ def reopen(run: Run, asked: dict[str, Any]) -> None:
     Raises:
         ZooError: it is no run folder, of another program, or has other settings.
     """
-    folder, stored = RunFolder.open(run.folder.path, run.program)
-    found = from_stored(
-        str(folder.path), folder.path / "settings.json", stored, folder.path, None
+    folder, stored = run.folder, run.folder.read_settings()
+    found = _read(
+        str(folder.path),
+        folder.settings,
+        stored,
+        folder.best_weights,
+        None,
+        run.program,
     )
     if lines := differing({**vars(found.config), **found.settings}, asked):
         raise ZooError(

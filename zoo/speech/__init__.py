@@ -18,8 +18,4 @@ PROGRAM = Program(
     predict=Predict,
     objective=OBJECTIVE,
     headline="wer",
-    columns=(
-        *("validation_nats", "validation_accuracy", "validation_wer"),
-        *("test_nats", "test_accuracy", "test_wer"),
-    ),
 )

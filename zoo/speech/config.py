@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Literal
 
 from zoo.config import (
     Checked,
     Count,
-    Decay,
     File,
     NotNegative,
-    OneOf,
-    Positive,
-    Range,
     Rate,
     Share,
-    Variant,
+    Training,
     Whole,
     Words,
 )
@@ -27,17 +23,13 @@ from zoo.training.objective import Objective
 OBJECTIVE = Objective("nats", like_loss=True)
 DIGITS = 10
 SAMPLE_RATE = 8_000  # Hz, of everything behind `audio.read`
-# One spoken digit a recording: a classifier. 3 to 7 digits a recording: CTC.
-TASKS = ("digits", "strings")
-SPLITS = ("test", "validation")
 
 
 @dataclass(frozen=True)
-class Config(Checked):
+class Config(Training):
     """All that decides a recogniser, but for the recordings and the seed.
 
     Attributes:
-        variant: a name in `keras_gru.VARIANTS`.
         task: digits, one a recording, for a classifier that reads from both ends; or
             strings of 3 to 7, for CTC, read forwards only, so that it can stream.
         mels: bands of the log-mel features.
@@ -45,17 +37,9 @@ class Config(Checked):
         units: width of each GRU layer, in each direction.
         layers: number of GRU layers.
         dropout: rate after each GRU layer.
-        recurrent_dropout: rate on the state that a GRU layer reads, with one mask for
-            all time steps of a call; above 0 it rules out the faster kernels.
         batch_size: recordings read side by side.
         epochs: passes over the training recordings; of strings, an epoch has as many
             strings as there are recordings.
-        learning_rate: its highest value, after the warm-up.
-        warmup: the part of all steps in which the rate rises to it.
-        final_learning_rate: what the cosine falls to, as a part of the highest.
-        weight_decay: AdamW's, on matrices; biases have none.
-        clip_norm: greatest norm of the whole gradient.
-        beta_2: decay of Adam's second moment.
         averaging: the weights that are used are running means over about this part of
             all steps, so that it matters less which step is the last, or the best.
         curriculum: the part of all steps in which training strings grow from one digit
@@ -70,29 +54,22 @@ class Config(Checked):
         time_width: most frames in one of them.
         pad_to: a batch is as many steps long as a multiple of this, so that there are
             few shapes to compile for.
-        validations: how often the validation figures are taken, evenly.
     """
 
-    variant: Variant = "keras"
-    task: Annotated[str, OneOf(TASKS)] = "digits"
+    task: Literal["digits", "strings"] = "digits"
     mels: Count = 40
     stack: Count = 3
     units: Count = 64
     layers: Count = 1
     dropout: Rate = 0.1
-    recurrent_dropout: Rate = 0.0
     batch_size: Count = 16
     epochs: Count = 10
-    learning_rate: Positive = 5e-3
     warmup: Share = 0.1
-    final_learning_rate: Share = 0.01
     weight_decay: NotNegative = 0.01
-    clip_norm: Positive = 1.0
-    beta_2: Decay = 0.99
     averaging: Share = 0.04
     curriculum: Share = 0.3
     silent: Share = 0.1
-    speed: Annotated[float, Range(least=0, below=1)] = 0.12
+    speed: Rate = 0.12
     gain: NotNegative = 10.0
     frequency_masks: Whole = 1
     frequency_width: Whole = 8
@@ -150,7 +127,7 @@ class Evaluate(Checked):
         split: the part of the data to measure on; validation chose the weights.
     """
 
-    split: Annotated[str, OneOf(SPLITS)] = "test"
+    split: Literal["test", "validation"] = "test"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated
+from typing import Literal
 
-from zoo.config import Checked, Name, OneOf
+from zoo.config import Checked
 from zoo.datasets import locate
 from zoo.errors import ZooError
 from zoo.speech import fsdd, synthetic
@@ -94,8 +94,8 @@ class Source(Checked):
             recordings are split by takes.
     """
 
-    dataset: Annotated[str, OneOf(tuple(DATASETS))] = "synthetic"
-    hold_out: Name | None = None
+    dataset: Literal["synthetic", "fsdd"] = "synthetic"
+    hold_out: str | None = None
 
     @property
     def licence(self) -> str:

@@ -30,8 +30,7 @@ def build(config: Config, batch_size: int | None = None, seed: int = 0) -> keras
     Args:
         config: shapes and rates.
         batch_size: waveforms heard side by side, piece by piece. The state is then
-            carried from call to call until `reset_carried_state`. None: no carried
-            state, any batch.
+            carried from call to call. None: no carried state, any batch.
         seed: decides the dropout masks.
 
     Raises:
@@ -89,13 +88,6 @@ def loss(config: Config) -> keras.losses.Loss:
     if config.task == "digits":
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return keras.losses.CTC()
-
-
-def reset_carried_state(model: keras.Model) -> None:
-    """Zero the state that each GRU layer carries: a new recording begins."""
-    for layer in model.layers:
-        if isinstance(layer, keras_gru.GRU) and layer.stateful:
-            layer.reset_state()
 
 
 def _dropout(config: Config, seed: int, index: int) -> keras.layers.Dropout:

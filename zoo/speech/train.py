@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -16,11 +15,10 @@ from zoo.speech.config import OBJECTIVE, Config
 from zoo.speech.evaluation import recognise
 from zoo.speech.features import Features
 from zoo.speech.model import build, loss
-from zoo.training import fit as training
+from zoo.training.data import forget_shapes
+from zoo.training.fit import fit
 from zoo.training.optimizers import adamw
-from zoo.training.runs import Run, RunFolder
-from zoo.training.tracing import forget_shapes
-from zoo.training.validation import Validation
+from zoo.training.runs import Run
 
 
 def train(run: Run) -> None:
@@ -47,76 +45,33 @@ def train(run: Run) -> None:
             f"{run.described()}"
         )
         seed_everything(run.seed)
-        validation = fit(
-            config,
-            batches,
-            held_out(split, "validation", config),
-            run.folder,
-            checkpoint_seconds=run.checkpoint_seconds,
-            facts={"data": corpus.sha256},
-            pretrained=run.pretrained,
+        # First, so that the seed gives the same initial weights to every start.
+        model = build(config, seed=run.seed)
+        portable = build(config)
+        if run.pretrained:
+            model.set_weights(initial_weights(portable, run.pretrained, run.program))
+        steps = config.epochs * batches.steps_per_epoch
+        averaged = max(2.0, config.averaging * steps)  # over so many steps, about
+        model.compile(
+            adamw(config, steps, averaging=1.0 - 1.0 / averaged), loss(config)
         )
+        forget_shapes(
+            lambda rows, time: portable.predict_on_batch(batches.silence(rows, time)[0])
+        )
+        chosen_by = held_out(split, "validation", config)
+
+        def figures(values: list[np.ndarray]) -> dict[str, float]:
+            portable.set_weights(values)
+            return recognise(portable, chosen_by, features, config)[1]
+
+        validation = fit(run, model, portable, batches, figures, OBJECTIVE)
         result.update(validation.result())
         if run.samples:
-            model = validation.portable
-            model.set_weights(validation.best)
+            portable.set_weights(validation.best)
             spoken = held_out(split, "test", config)
-            heard, figures = recognise(model, spoken, features, config)
-            result.update({f"test_{name}": value for name, value in figures.items()})
+            heard, found = recognise(portable, spoken, features, config)
+            result.update({f"test_{name}": value for name, value in found.items()})
             write_text(run.folder.samples, mistakes(spoken, heard))
-
-
-def fit(
-    config: Config,
-    batches: Batches,
-    examples: Sequence[Spoken],
-    folder: RunFolder,
-    *,
-    checkpoint_seconds: float,
-    facts: dict[str, Any],
-    pretrained: str | None = None,
-) -> Validation:
-    """Build, compile and fit a model, from the newest checkpoint of a folder.
-
-    Args:
-        config: all that decides it.
-        batches: what trains.
-        examples: what validates.
-        folder: of checkpoints, best weights and curves.
-        checkpoint_seconds: the most work that a kill may cost.
-        facts: what the training depends on besides; see `ExactResume`.
-        pretrained: a preset whose weights to begin with.
-
-    Returns:
-        The validations, with the best weights.
-    """
-    # First, so that the seed gives the same initial weights to every start.
-    model = build(config, seed=batches.seed)
-    portable = build(config)
-    if pretrained:
-        model.set_weights(initial_weights(portable, pretrained, "speech"))
-    steps = config.epochs * batches.steps_per_epoch
-    averaged = max(2.0, config.averaging * steps)  # over so many steps, about
-    model.compile(adamw(config, steps, averaging=1.0 - 1.0 / averaged), loss(config))
-    forget_shapes(
-        lambda rows, time: portable.predict_on_batch(batches.silence(rows, time)[0])
-    )
-
-    def figures(values: list[np.ndarray]) -> dict[str, float]:
-        portable.set_weights(values)
-        return recognise(portable, examples, batches.features, config)[1]
-
-    return training.fit(
-        model,
-        portable,
-        batches,
-        figures,
-        OBJECTIVE,
-        config,
-        folder,
-        checkpoint_seconds=checkpoint_seconds,
-        facts=facts,
-    )
 
 
 def mistakes(examples: Sequence[Spoken], heard: Sequence[Sequence[int]]) -> str:

@@ -16,12 +16,12 @@ from zoo.presets.pretrained import Pretrained
 from zoo.presets.saved import Saved
 from zoo.speech import audio, plots
 from zoo.speech.batches import held_out, with_tail
-from zoo.speech.config import SAMPLE_RATE, Config, Evaluate, Predict
+from zoo.speech.config import SAMPLE_RATE, Config, Predict
 from zoo.speech.decoding import Heard, decode, posteriors
 from zoo.speech.evaluation import logits_of, recognise
 from zoo.speech.features import HOP, Features
 from zoo.speech.model import build
-from zoo.speech.streaming import PIECE, Streaming
+from zoo.speech.streaming import PIECE, Listening
 from zoo.training.plots import require_format
 
 
@@ -141,8 +141,7 @@ class Recogniser(Pretrained):
                 f"reads a recording from both ends; expected a run of --task strings "
                 f"to stream"
             )
-        streaming = Streaming(self.model, self.features, self.config)
-        listening = streaming.listen()
+        listening = Listening(self.model, self.features, self.config)
         for start in range(0, len(samples), PIECE):
             listening.push(samples[start : start + PIECE])
             seconds = min(start + PIECE, len(samples)) / SAMPLE_RATE
@@ -187,11 +186,6 @@ PRETRAINED = Recogniser
 
 
 # The command line.
-
-
-def evaluate(saved: Saved, options: Evaluate) -> dict[str, Any]:
-    """What ``zoo evaluate`` measures."""
-    return Recogniser.from_saved(saved).evaluate(options.split)
 
 
 def told(figures: dict[str, Any]) -> str:

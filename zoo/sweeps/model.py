@@ -99,7 +99,6 @@ class ProgramModel:
         program = PROGRAMS[self.name]
         return Run(
             program=self.name,
-            columns=program.columns,
             config=config,
             source=configs.from_json(program.source, self.settings),
             size=self.size or "small",

@@ -1,4 +1,9 @@
-"""What the search spaces of the programs have in common."""
+"""What the search spaces of the programs have in common.
+
+In the terms of google-research/tuning_playbook: scientific hyperparameters are what a
+study asks about; nuisance hyperparameters must be tuned for each of them, or the
+comparison is unfair; fixed ones stay, and a conclusion holds for their values only.
+"""
 
 from __future__ import annotations
 

@@ -7,10 +7,13 @@ is `tokenizers`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from zoo.errors import ZooError
+
+Self = TypeVar("Self", bound="Pieces")
 
 ALPHABET = sorted(pre_tokenizers.ByteLevel.alphabet())  # a character for each byte
 
@@ -52,13 +55,27 @@ def learn(
     return tokenizer
 
 
-def read(text: str) -> Tokenizer:
-    """Read a tokenizer's JSON.
+class Pieces:
+    """Text <-> ids of pieces."""
 
-    Raises:
-        ZooError: it is none.
-    """
-    try:
-        return Tokenizer.from_str(text)
-    except Exception as error:  # the library raises nothing narrower
-        raise ZooError(f"the vocabulary is damaged: {error}") from error
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def from_json(cls: type[Self], text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ZooError: it is none.
+        """
+        try:
+            tokenizer = Tokenizer.from_str(text)
+        except Exception as error:  # the library raises nothing narrower
+            raise ZooError(f"the vocabulary is damaged: {error}") from error
+        return cls(tokenizer)
+
+    def to_json(self) -> str:
+        return str(self.tokenizer.to_str())
+
+    def __len__(self) -> int:
+        return int(self.tokenizer.get_vocab_size())

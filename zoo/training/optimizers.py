@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import keras
 
-if TYPE_CHECKING:
-    import keras
-
-
-class Schedule(Protocol):
-    """What a program's configuration says of its steps; see there."""
-
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def warmup(self) -> float: ...
-    @property
-    def final_learning_rate(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def clip_norm(self) -> float: ...
-    @property
-    def beta_2(self) -> float: ...
+from zoo.config import Training
 
 
 def adamw(
-    config: Schedule, total_steps: int, averaging: float | None = None
+    config: Training, total_steps: int, averaging: float | None = None
 ) -> keras.optimizers.Optimizer:
     """AdamW under a linear warm-up and a cosine, with the gradient's norm clipped.
 
@@ -36,8 +18,6 @@ def adamw(
         averaging: decay of the running average of the weights, which is what the
             loop then validates and keeps; None: they are not averaged.
     """
-    import keras
-
     warmup_steps = max(1, round(config.warmup * total_steps))
     averaged = {} if averaging is None else {"use_ema": True, "ema_momentum": averaging}
     optimizer = keras.optimizers.AdamW(

@@ -18,11 +18,9 @@ from zoo.training.objective import Objective
 
 @contextmanager
 def picture(path: Path, size: tuple[float, float] = (7.0, 4.0)) -> Iterator[Figure]:
-    """A figure to draw on, which is then saved: whole, or not at all.
+    """A figure of `size` inches to draw on, which is then saved: whole, or not at all.
 
-    Args:
-        path: where it goes; the suffix chooses the format.
-        size: width and height in inches.
+    The suffix of `path` chooses the format.
     """
     # Not pyplot: it would pick a window system where there may be none.
     figure = Figure(figsize=size, layout="constrained")
@@ -53,14 +51,7 @@ def require_format(path: Path, option: str) -> None:
 def learning_curve(
     history: Sequence[Mapping[str, Any]], objective: Objective, title: str, path: Path
 ) -> None:
-    """Draw training loss and validation figure against steps, as a PNG.
-
-    Args:
-        history: entries with "step", "train_loss" and the objective.
-        objective: the validation figure that chooses the best weights.
-        title: stands above the picture.
-        path: where the PNG goes.
-    """
+    """Draw training loss and validation figure against steps, as a PNG."""
     steps = [entry["step"] for entry in history]
     name, best = objective.name, objective.best(history)
     with picture(path) as figure:

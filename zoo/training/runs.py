@@ -1,8 +1,7 @@
-"""The run folder: settings, figures, and one row a run in a table of all runs."""
+"""A training as it is asked for, and the folder of all that it leaves behind."""
 
 from __future__ import annotations
 
-import csv
 import datetime
 import importlib.metadata
 import json
@@ -19,91 +18,43 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError, one_line
-from zoo.files import making, naming, remove_partial, why, write_text
-
-FIELDS = (
-    "started",
-    "program",
-    "status",
-    "command",
-    "seed",
-    "commit",
-    "machine",
-    "backend",
-    "versions",
-    "dataset",
-    "size",
-    "variant",
-    "parameters",
-    "steps",
-    "seconds",
-    "train_loss",
-)
+from zoo.files import making, naming, remove_partial, why, write_json, write_text
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """A folder that holds all that a training leaves behind.
+    """A folder that holds all that a training leaves behind."""
 
-    ======================  =====================================================
-    ``settings.json``       every setting that decides the result; written first
-    ``checkpoints/``        the last checkpoints, each enough to go on from
-    ``best.weights.h5``     the weights of the best validation figure, with a hash
-    ``history.csv``         one row a validation
-    ``learning_curve.png``  the same as a picture
-    ``tensorboard/``        the same and the training loss, for TensorBoard
-    ``samples.txt``         what the program makes at the end
-    ``result.json``         the final figures and hashes; only of a finished run
-    ``runs.csv``            one row a start of the program, failed ones too
-    ======================  =====================================================
-    """
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Every setting that decides the result; written first.
+        self.settings = path / "settings.json"
+        # The last two, each enough to go on from.
+        self.checkpoints = path / "checkpoints"
+        # Of the best validation figure, with a hash.
+        self.best_weights = path / "best.weights.h5"
+        # One row a validation; the same as a picture, and for TensorBoard.
+        self.history = path / "history.csv"
+        self.learning_curve = path / "learning_curve.png"
+        self.events = path / "tensorboard"
+        # What the program makes at the end.
+        self.samples = path / "samples.txt"
+        # The final figures and hashes; only of a finished run.
+        self.result = path / "result.json"
+        # A line a start of the program: command, machine, and how it ended.
+        self.starts = path / "starts.jsonl"
 
-    path: Path
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def best_weights(self) -> Path:
-        return self.path / "best.weights.h5"
-
-    @property
-    def history(self) -> Path:
-        return self.path / "history.csv"
-
-    @property
-    def learning_curve(self) -> Path:
-        return self.path / "learning_curve.png"
-
-    @property
-    def events(self) -> Path:
-        return self.path / "tensorboard"
-
-    @property
-    def samples(self) -> Path:
-        return self.path / "samples.txt"
-
-    @property
-    def result(self) -> Path:
-        return self.path / "result.json"
-
-    @property
-    def rows(self) -> Path:
-        return self.path / "runs.csv"
-
-    @classmethod
-    def create(cls, path: Path, settings: Mapping[str, Any]) -> RunFolder:
-        """Make a new run folder; it appears with its settings or not at all.
+    def create(self, settings: Mapping[str, Any]) -> None:
+        """Make the folder; it appears with its settings or not at all.
 
         Raises:
             ZooError: the folder is in use, or cannot be written.
         """
+        path = self.path
         if path.exists() and not path.is_dir():
             raise ZooError(f"--out {path} is a file; expected the name of a folder")
-        if (path / "settings.json").is_file():
+        if self.settings.is_file():
             raise ZooError(
                 f"--out {path} already holds a run: add --resume to go on with it, "
                 f"or choose another folder"
@@ -112,56 +63,37 @@ class RunFolder:
             raise ZooError(f"--out {path} is not empty and holds no run")
         try:
             with making(path) as draft:
-                text = json.dumps(settings, indent=2) + "\n"
-                write_text(draft / "settings.json", text)
+                write_json(draft / self.settings.name, settings)
         except OSError as error:
             raise ZooError(f"--out {path} cannot be written: {why(error)}") from error
-        return cls(path)
 
-    @classmethod
-    def open(cls, path: Path, program: str) -> tuple[RunFolder, dict[str, Any]]:
-        """Open a folder that a training of `program` made, and read its settings.
-
-        Raises:
-            ZooError: it is no run folder, of another program, or damaged.
-        """
-        settings = cls.read_settings(path)
-        if (found := settings["program"]) != program:
-            raise ZooError(f"{path} is a run of {found!r}, expected one of {program!r}")
-        remove_partial(path)
-        return cls(path), settings
-
-    @staticmethod
-    def read_settings(path: Path) -> dict[str, Any]:
-        """Read a run folder's settings; they name its program.
+    def read_settings(self) -> dict[str, Any]:
+        """Read the settings; they name the run's program.
 
         Raises:
             ZooError: it is no run folder, or damaged.
         """
-        file = path / "settings.json"
-        if not file.is_file():
+        if not self.settings.is_file():
             raise ZooError(
-                f"{path} is not a run folder: it has no settings.json; "
+                f"{self.path} is not a run folder: it has no settings.json; "
                 f"expected the --out folder of a training"
             )
         try:
-            settings = dict(json.loads(file.read_text(encoding="utf-8")))
+            settings = dict(json.loads(self.settings.read_text(encoding="utf-8")))
             settings["program"]
         except (ValueError, KeyError, TypeError) as error:
             raise ZooError(
-                f"{file} is damaged: {type(error).__name__}: {error}"
+                f"{self.settings} is damaged: {type(error).__name__}: {error}"
             ) from error
         return settings
 
-    def discard(self) -> None:
-        """Remove a folder that was just created and that nothing was trained in."""
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def told(self, columns: Sequence[str]) -> str:
+    def told(self) -> str:
         """The result of a finished run, in a line."""
         result = json.loads(self.result.read_text(encoding="utf-8"))
         figures = ", ".join(
-            f"{name} {result[name]:.4f}" for name in columns if name in result
+            f"{name} {value:.4f}"
+            for name, value in result.items()
+            if name.startswith(("validation_", "test_"))
         )
         return (
             f"best weights: {figures}, at step {result['best_step']:,} of "
@@ -171,46 +103,14 @@ class RunFolder:
 
     def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Write the validations so far as a table."""
-        if not history:
-            return
         lines = [",".join(history[0])]
         lines += [",".join(str(value) for value in row.values()) for row in history]
         write_text(self.history, "\n".join(lines) + "\n")
 
-
-def fields(columns: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a program's table: those of all programs, its own, the error."""
-    return (*FIELDS, *columns, "error")
-
-
-def append_row(table: Path, row: Mapping[str, Any], columns: Sequence[str]) -> None:
-    """Append one row to a table of runs, with the head line where it is new.
-
-    Args:
-        table: the CSV.
-        row: what has no column is left out.
-        columns: the program's own.
-
-    Raises:
-        ZooError: the table has other columns.
-    """
-    names = fields(columns)
-    new = not table.is_file() or table.stat().st_size == 0
-    if not new:
-        with table.open(encoding="utf-8", newline="") as file:
-            head = next(csv.reader(file), [])
-        if tuple(head) != names:
-            raise ZooError(f"{table} has other columns than a table of runs: {head}")
-    with naming(table), table.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow({name: row.get(name, "") for name in names})
-
-
-def command_line() -> str:
-    """The command as it was typed."""
-    return "python -m zoo " + shlex.join(sys.argv[1:])
+    def read_starts(self) -> list[dict[str, str]]:
+        """The starts of the program so far."""
+        lines = self.starts.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
 
 
 def commit() -> str:
@@ -226,7 +126,7 @@ def commit() -> str:
             check=True,
             timeout=10,
         ).stdout.strip()
-    # No git, or a checkout without a commit: the row then says that it is unknown.
+    # No git, or a checkout without a commit: it then stands there as unknown.
     except (OSError, subprocess.SubprocessError):
         return ""
 
@@ -243,25 +143,15 @@ def machine() -> str:
     return f"{processor}, {os.cpu_count()} cores, {platform.system()}"
 
 
-def versions(backend: str) -> str:
-    """Python, Keras, backend and project versions in one cell."""
+def code(backend: str) -> str:
+    """Versions and commit: what must be the same for the same bits."""
     parts = [f"python {platform.python_version()}"]
     for name in ("keras", backend, "keras_gru"):
         try:
             parts.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             parts.append(f"{name} (not installed as a package)")
-    return ", ".join(parts)
-
-
-def code(backend: str) -> str:
-    """Versions and commit: what must be the same for the same bits."""
-    return f"{versions(backend)}, commit {commit() or 'unknown'}"
-
-
-def now() -> str:
-    """The time in UTC to the second, ISO 8601."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return ", ".join([*parts, f"commit {commit() or 'unknown'}"])
 
 
 @dataclass
@@ -270,7 +160,6 @@ class Run:
 
     Attributes:
         program: its name.
-        columns: of its table of runs, beside those of all programs.
         config: all that decides the result, but for the next ones.
         source: what to train on.
         size: the name of the size whose defaults `config` has.
@@ -286,7 +175,6 @@ class Run:
     """
 
     program: str
-    columns: Sequence[str]
     config: Any
     source: Any
     size: str
@@ -310,7 +198,7 @@ class Run:
     def begin(
         self, config: Any, extras: Mapping[str, Any], data: Any
     ) -> Iterator[dict[str, Any]]:
-        """Make the folder; at the end, a row in its table says how it went.
+        """Make the folder; at the end, a line in it says how the training went.
 
         Args:
             config: with what the data decide.
@@ -318,16 +206,17 @@ class Run:
             data: as loaded; it has a `name` and a `sha256`.
 
         Yields:
-            The result, to be filled; it goes into ``result.json`` and the row.
+            The result, to be filled; it goes into ``result.json``.
 
         Raises:
             ZooError: the folder is in use, or the run was begun with other data.
         """
+        folder = self.folder
+        self.data_sha256: str = data.sha256
         settings = {"size": self.size, **asdict(self.source), "seed": self.seed}
         settings |= {"backend": self.backend, "from_preset": self.pretrained}
         if self.stored is None:
-            RunFolder.create(
-                self.folder.path,
+            folder.create(
                 {
                     "program": self.program,
                     "settings": settings,
@@ -335,40 +224,38 @@ class Run:
                     "data": {"name": data.name, "sha256": data.sha256},
                     "extras": dict(extras),
                     "code": code(self.backend),
-                },
+                }
             )
         elif self.stored["data"]["sha256"] != data.sha256:
-            raise ZooError(f"{self.folder.path} was trained on other data: {data.name}")
-        row = {
-            "started": now(),
-            "program": self.program,
-            "status": "finished",
-            "command": command_line(),
-            "seed": self.seed,
-            "commit": commit(),
+            raise ZooError(f"{folder.path} was trained on other data: {data.name}")
+        remove_partial(folder.path)
+        begun = datetime.datetime.now(datetime.timezone.utc)
+        start = {
+            "begun": begun.isoformat(timespec="seconds"),
+            "command": "python -m zoo " + shlex.join(sys.argv[1:]),
             "machine": machine(),
-            "backend": self.backend,
-            "versions": versions(self.backend),
-            "dataset": data.name,
-            "size": self.size,
-            "variant": config.variant,
+            "code": code(self.backend),
+            "ended": "finished",
         }
         result: dict[str, Any] = {}
         try:
             yield result
-            write_text(self.folder.result, json.dumps(result, indent=2) + "\n")
-            print(self.folder.told(self.columns))
+            write_json(folder.result, result)
+            print(folder.told())
         except KeyboardInterrupt:
-            row.update(status="interrupted")
+            start["ended"] = "interrupted"
             raise
         except BaseException as error:
-            told = one_line(f"{type(error).__name__}: {error}")
-            row.update(status="failed", error=told)
+            start["ended"] = one_line(f"{type(error).__name__}: {error}")
             # A mistake in the use, such as weights of another shape, leaves no folder.
             mistake = isinstance(error, ZooError) and error.exit_code == 2
-            if self.stored is None and mistake and not self.folder.checkpoints.exists():
-                self.folder.discard()
+            if self.stored is None and mistake and not folder.checkpoints.exists():
+                shutil.rmtree(folder.path)
             raise
         finally:
-            if self.folder.path.exists():
-                append_row(self.folder.rows, {**row, **result}, self.columns)
+            if folder.path.exists():
+                with (
+                    naming(folder.starts),
+                    folder.starts.open("a", encoding="utf-8") as file,
+                ):
+                    file.write(json.dumps(start, ensure_ascii=False) + "\n")

@@ -10,14 +10,20 @@ from typing import Any
 
 import keras
 import numpy as np
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from zoo.errors import TrainingFailed
+from zoo.files import naming
 from zoo.training import checkpoint, plots, weights
-from zoo.training.events import TRAINING_POINTS, Events
 from zoo.training.objective import Objective
 from zoo.training.resume import ExactResume
-from zoo.training.runs import RunFolder
+from zoo.training.runs import Run
 from zoo.training.weights import digest_of, values_of, weights_to_use
+
+# At most so many values of the training loss: a curve has no more pixels.
+TRAINING_POINTS = 500
 
 Measure = Callable[[list[np.ndarray]], dict[str, float]]
 
@@ -29,14 +35,13 @@ class Validation(keras.callbacks.Callback):
     them, and a choice among few weights is poor.
 
     Args:
-        run: where best weights, history and curves go.
+        run: its folder is where best weights, history and curves go.
         resume: of the same training; it knows the step.
         portable: another build of the model that takes any batch, its weights in the
             same order; the best weights are written through it.
         measure: from values of `model.weights` (averaged, where the optimizer
             averages) to figures. The model itself must stay as it is.
         objective: the figure that chooses the best weights.
-        epochs, validations: of the training.
         loss_scale: turns the training loss into the unit of the figure's.
 
     Attributes:
@@ -50,31 +55,31 @@ class Validation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        run: RunFolder,
+        run: Run,
         resume: ExactResume,
         portable: keras.Model,
         measure: Measure,
         objective: Objective,
-        *,
-        epochs: int,
-        validations: int,
         loss_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        self.run = run
+        self.run = run.folder
         self.resume = resume
         self.portable = portable
         self.measure = measure
         self.objective = objective
         self.loss_scale = loss_scale
-        self.total_steps = epochs * resume.data.batches
-        self.every = max(1, math.ceil(self.total_steps / validations))
+        self.total_steps = run.config.epochs * resume.data.batches
+        self.every = max(1, math.ceil(self.total_steps / run.config.validations))
         self.history: list[dict[str, Any]] = []
         self.best: list[np.ndarray] = []
         self.checkpoint_due = False
         self._begun = time.perf_counter()
         self._points_every = max(1, self.total_steps // TRAINING_POINTS)
-        self._events = Events(run.events)
+        self.run.events.mkdir(exist_ok=True)
+        # A file a start: what a kill made a training do twice stands in two of them.
+        self._events = self.run.events / f"events.out.tfevents.{time.time_ns()}"
+        self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     @property
     def elapsed(self) -> float:
@@ -121,7 +126,7 @@ class Validation(keras.callbacks.Callback):
         if loss is None:
             loss = float(self.model.get_metrics_result()["loss"])
         loss *= self.loss_scale
-        self._events.write(step, self.elapsed, {"loss/training": loss})
+        self._draw("loss/training", loss, step)
         if validates:
             self._validate(step, loss)
             self.model.reset_metrics()
@@ -150,11 +155,8 @@ class Validation(keras.callbacks.Callback):
             # resumed training comes here again and writes the same weights.
             self._save_best()
         self.run.write_history(self.history)
-        self._events.write(
-            step,
-            self.elapsed,
-            {f"validation/{name}": value for name, value in figures.items()},
-        )
+        for name, value in figures.items():
+            self._draw(f"validation/{name}", value, step)
         plots.learning_curve(
             self.history, self.objective, self.run.path.name, self.run.learning_curve
         )
@@ -165,6 +167,17 @@ class Validation(keras.callbacks.Callback):
             flush=True,
         )
         self.checkpoint_due = True
+
+    def _draw(self, curve: str, value: float, step: int) -> None:
+        """A point for TensorBoard; where it shows a clock stands the training time."""
+        summary = Summary(value=[Summary.Value(tag=curve, simple_value=value)])
+        self._write(Event(step=step, wall_time=self.elapsed, summary=summary))
+
+    def _write(self, event: Event) -> None:
+        # On every backend and at once: Keras' own callback needs TensorFlow, and a kill
+        # takes what waits in the queue of a SummaryWriter.
+        with naming(self._events), self._events.open("ab") as file:
+            RecordWriter(file).write(event.SerializeToString())
 
     def _save_best(self) -> None:
         self.portable.set_weights(self.best)

@@ -59,13 +59,9 @@ def digest_of(values: list[np.ndarray]) -> str:
 def save(model: keras.Model, path: Path, *, half: bool = False) -> None:
     """Write the weights of `model`, with their hash as an attribute of the file.
 
-    The file is read by `keras.Model.load_weights` as well.
-
-    Args:
-        model: whose weights.
-        path: the file.
-        half: store them in float16, compressed. The hash is that of the rounded
-            weights in float32, which the model has afterwards too.
+    The file is read by `keras.Model.load_weights` as well. With `half` they are stored
+    in float16, compressed; the hash is that of the rounded weights in float32, which
+    the model has afterwards too.
     """
     if half:
         model.set_weights(

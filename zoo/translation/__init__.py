@@ -28,6 +28,5 @@ PROGRAM = Program(
     predict=Predict,
     objective=OBJECTIVE,
     headline="bleu",
-    columns=("validation_bleu", "validation_nats"),
     times={"source": "source_time"},
 )

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from zoo.config import (
+    FROM_DATA,
     Checked,
     Count,
-    Decay,
     File,
-    FromData,
     NotNegative,
-    OneOf,
     Positive,
-    Range,
     Rate,
     Share,
-    Variant,
+    Training,
+    Whole,
 )
 from zoo.training.objective import Objective
 
@@ -26,11 +26,10 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Config(Checked):
+class Config(Training):
     """All that decides a translation model, but for the sentences and the seed.
 
     Attributes:
-        variant: a name in `keras_gru.VARIANTS`.
         vocabulary: most subwords, shared by both languages.
         vocabulary_size: subwords that there are; few sentences give fewer.
         embedding_units: width of a subword's vector, also before the softmax.
@@ -41,8 +40,6 @@ class Config(Checked):
             first and those after it.
         dropout: rate after the embedding, after each encoder layer and before the
             softmax.
-        recurrent_dropout: rate on the state that a GRU layer reads, with one mask for
-            all time steps of a call; above 0 it rules out the faster kernels.
         word_dropout: rate at which subwords are hidden from the model in training, on
             either side.
         label_smoothing: the part of each target's probability that goes to all
@@ -51,28 +48,18 @@ class Config(Checked):
         pad_to: widths of batches are multiples of this, so that there are few shapes.
         max_length: most subwords of either sentence in training; longer pairs are
             skipped.
-        epochs: passes over the training pairs.
-        learning_rate: its highest value, after the warm-up.
-        warmup: the part of all steps in which the rate rises to it.
-        final_learning_rate: what the cosine falls to, as a part of the highest.
-        weight_decay: AdamW's, on matrices; biases and embedding have none.
-        clip_norm: greatest norm of the whole gradient.
-        beta_2: decay of Adam's second moment.
         averaging: decay of the running average of the weights, which is what is
             validated and kept.
-        validations: how often BLEU is taken, evenly over the training.
     """
 
-    variant: Variant = "keras"
-    vocabulary: Annotated[int, Range(least=260)] = 6000
-    vocabulary_size: Annotated[int, Range(least=0), FromData()] = 0
+    vocabulary: Annotated[int, Field(ge=260)] = 6000
+    vocabulary_size: Annotated[Whole, FROM_DATA] = 0
     embedding_units: Count = 256
     encoder_units: Count = 256
     encoder_layers: Count = 1
     decoder_units: Count = 256
     decoder_layers: Count = 2
     dropout: Rate = 0.3
-    recurrent_dropout: Rate = 0.0
     word_dropout: Rate = 0.1
     label_smoothing: Rate = 0.1
     batch_tokens: Count = 1280
@@ -81,11 +68,9 @@ class Config(Checked):
     epochs: Count = 12
     learning_rate: Positive = 2e-3
     warmup: Share = 0.08
-    final_learning_rate: Share = 0.01
     weight_decay: NotNegative = 0.01
-    clip_norm: Positive = 1.0
-    beta_2: Decay = 0.98
-    averaging: Decay = 0.998
+    beta_2: Rate = 0.98
+    averaging: Rate = 0.998
     validations: Count = 6
 
 
@@ -131,7 +116,7 @@ class Search(Checked):
             translations.
     """
 
-    beam: Annotated[int, Range(least=1, most=64)] = 5
+    beam: Annotated[int, Field(ge=1, le=64)] = 5
     length_penalty: NotNegative = 1.0
 
 
@@ -143,7 +128,7 @@ class Evaluate(Search):
         split: which held-out sentences to translate.
     """
 
-    split: Annotated[str, OneOf(SPLITS[1:])] = "test"
+    split: Literal["test", "validation"] = "test"
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Literal
 
 import numpy as np
 
-from zoo.config import Checked, File, OneOf
+from zoo.config import Checked, File
 from zoo.datasets import PublicFile, locate, read_text
 from zoo.errors import ZooError
 from zoo.translation import numbers
@@ -32,29 +32,16 @@ LICENCES = {
     "numbers": "made by rule; that of the project",
     "multi30k": "not stated; research use",
 }
-_MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
-_MULTI30K_SHA256 = {
-    "train.en": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
-    "train.de": "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
-    "train.fr": "622e75069e9f4c577425c4f277116ce66e63a2401c0a2312d90073cb12379a3c",
-    "val.en": "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28",
-    "val.de": "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a",
-    "val.fr": "ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9",
-    "test_2016_flickr.en": (
-        "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9"
-    ),
-    "test_2016_flickr.de": (
-        "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8"
-    ),
-    "test_2016_flickr.fr": (
-        "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90"
-    ),
-}
-MULTI30K = {
+MULTI30K = {  # name -> file, with the hashes beside this module
     name: PublicFile(
-        f"multi30k/{name}.gz", f"{_MULTI30K}{name}.gz", sha256, LICENCES["multi30k"]
+        f"multi30k/{name}",
+        f"https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/{name}",
+        sha256,
+        LICENCES["multi30k"],
     )
-    for name, sha256 in _MULTI30K_SHA256.items()
+    for name, sha256 in map(
+        str.split, Path(__file__).with_name("multi30k.txt").read_text().splitlines()
+    )
 }
 MULTI30K_SPLITS = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
 
@@ -63,7 +50,6 @@ DATASETS = {
     "multi30k": "29,000 captions of pictures, with --pair; test 2016",
 }
 DEFAULT_DATASET = "numbers"
-PAIRS = ("en-de", "de-en", "en-fr", "fr-en")
 DEFAULT_PAIR = "en-de"
 
 
@@ -105,8 +91,8 @@ class Source(Checked):
         target: the translations of --source, line by line.
     """
 
-    dataset: Annotated[str, OneOf(tuple(DATASETS))] | None = None
-    pair: Annotated[str, OneOf(PAIRS)] | None = None
+    dataset: Literal["numbers", "multi30k"] | None = None
+    pair: Literal["en-de", "de-en", "en-fr", "fr-en"] | None = None
     source: File | None = None
     target: File | None = None
 
@@ -240,7 +226,7 @@ def _multi30k(pair: str) -> Corpus:
     splits: dict[str, list[Pair]] = {}
     notes: list[str] = []
     for split, name in MULTI30K_SPLITS.items():
-        files = [locate(MULTI30K[f"{name}.{side}"]) for side in (source, target)]
+        files = [locate(MULTI30K[f"{name}.{side}.gz"]) for side in (source, target)]
         splits[split], more = aligned(
             read_lines(files[0]), read_lines(files[1]), files[0], files[1]
         )

@@ -8,22 +8,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+import keras
 import numpy as np
 
+from zoo.training.data import forget_shapes
+from zoo.translation.config import Config
+from zoo.translation.data import ends
+from zoo.translation.model import encoder_model, step_model
 from zoo.translation.subwords import BOS, EOS, PAD
 
 State = list[np.ndarray]
 
 
-class Decoder(Protocol):
-    """What the search asks: a step for `hypotheses` hypotheses of each sentence."""
+class Decoder:
+    """The encoder and a step of a model, each compiled.
 
-    hypotheses: int
+    Args:
+        model: from `zoo.translation.model.build`; its weights are shared.
+        config: of that model.
+        hypotheses: hypotheses of a sentence.
+    """
+
+    def __init__(self, model: keras.Model, config: Config, hypotheses: int) -> None:
+        self.hypotheses = hypotheses
+        self._encoder = encoder_model(model, config)
+        self._step = step_model(model, config, hypotheses)
+        forget_shapes(self._try)
+
+    def _try(self, rows: int, width: int) -> None:
+        memory, states = self.start(ends(rows, width))
+        self.step(ends(rows, self.hypotheses), memory, states)
 
     def start(self, source: np.ndarray) -> tuple[Any, State]:
         """Source (batch, source) -> memory, states (batch, hypotheses, units)."""
+        values, keys, mask, *states = self._encoder.predict_on_batch(source)
+        memory = (values, keys, mask)
+        return memory, [
+            np.repeat(state[:, None, :], self.hypotheses, axis=1) for state in states
+        ]
 
     def step(
         self, tokens: np.ndarray, memory: Any, states: State
@@ -36,11 +60,14 @@ class Decoder(Protocol):
             states: each (batch, hypotheses, units).
 
         Returns:
-            Log-probabilities and ids of the most probable next subwords, at least
-            2 · hypotheses of them where the vocabulary has as many, (batch,
-            hypotheses, subwords); the attention's weights (batch, hypotheses,
-            source); the next states.
+            What `zoo.translation.model.step_model` gives: log-probabilities and ids of
+            the most probable next subwords (batch, hypotheses, subwords), the
+            attention's weights (batch, hypotheses, source), the next states.
         """
+        best, ids, attention, *states = self._step.predict_on_batch(
+            (tokens, *memory, *states)
+        )
+        return best, ids, attention, states
 
 
 @dataclass(frozen=True)

@@ -65,44 +65,6 @@ class SharedEmbedding(keras.layers.Layer):
         }
 
 
-@keras.saving.register_keras_serializable(package="keras_gru")
-class Attention(keras.layers.Layer):
-    """What each target position reads of the source.
-
-    .. code-block:: text
-
-        α_ts = softmax_s(q_t · k_s / √units)      (batch, target, source)
-        c_t  = Σ_s α_ts m_s                       (batch, target, memory)
-
-    Call arguments:
-        queries: `(batch, target, units)`.
-        keys: `(batch, source, units)`.
-        memory: `(batch, source, memory)`.
-        mask: `(batch, source)`, True at subwords; elsewhere α is zero.
-
-    Returns:
-        c and α.
-
-    Source: "general" of Luong et al. 2015, arXiv 1508.04025 v5, with keys k_s = W m_s
-    computed once a sentence and scores scaled.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True  # its mask is an argument like any other
-
-    def compute_mask(self, *arguments: Any, **keywords: Any) -> None:
-        return None
-
-    def call(self, queries: Any, keys: Any, memory: Any, mask: Any) -> Any:
-        scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
-        scores = scores * keys.shape[-1] ** -0.5  # (batch, target, source)
-        # Finite, so that a row that is all padding gives no NaN.
-        scores = ops.where(ops.expand_dims(mask, 1), scores, -1e9)
-        weights = ops.softmax(scores, axis=-1)
-        return ops.matmul(weights, memory), weights
-
-
 def build(config: Config, seed: int = 0) -> keras.Model:
     """Build the model: source and shifted target -> logits of the target.
 
@@ -110,11 +72,13 @@ def build(config: Config, seed: int = 0) -> keras.Model:
 
         m = BiGRU(dropout(E[x]))                    (batch, source, 2 · encoder_units)
         h_t = GRU(h_{t-1}, dropout(E[y_{t-1}]))     (batch, target, decoder_units)
-        c_t = attention(h_t, m)                     (batch, target, 2 · encoder_units)
+        α_ts = softmax_s(h_t · W m_s / √units)      (batch, target, source)
+        c_t = Σ_s α_ts m_s                          (batch, target, 2 · encoder_units)
         g_t = GRU(g_{t-1}, [h_t; c_t])              with decoder_layers > 1
         logits_t = E dropout(tanh(W [g_t; c_t] + d)) + b
 
-    h_0 and g_0 are tanh layers of the mean of m.
+    h_0 and g_0 are tanh layers of the mean of m. The attention is "general" of Luong
+    et al. 2015, arXiv 1508.04025 v5, with keys computed once a sentence, scaled.
 
     Args:
         config: shapes and rates; `vocabulary_size` must be set.
@@ -201,7 +165,7 @@ def _new_layers(config: Config, seed: int) -> list[keras.layers.Layer]:
             gru(units, name, name, return_state=True)
             for name in (f"decoder_{index}" for index in places)
         ),
-        Attention(name="attention"),
+        keras.layers.Attention(name="attention"),
         dense(width, "combined", activation="tanh"),
     ]
 
@@ -229,7 +193,10 @@ def _decode(
     """
     values, keys, mask = memory
     hidden, after = advance(layers["decoder_1"], embedded, states[0])
-    context, weights = layers["attention"](hidden, keys, values, mask)
+    queries = hidden * keys.shape[-1] ** -0.5
+    context, weights = layers["attention"](
+        [queries, values, keys], mask=[None, mask], return_attention_scores=True
+    )
     next_states = [after]
     for index, state in enumerate(states[1:], 2):
         inputs = ops.concatenate([hidden, context], axis=-1)
@@ -245,7 +212,7 @@ def _decode(
 def encoder_model(model: keras.Model, config: Config) -> keras.Model:
     """Source -> the memory's values, keys and mask, then the decoder's first states."""
     # What the attention was given when the model was built.
-    _, keys, values, mask = model.get_layer("attention").input
+    _, values, keys, mask = model.get_layer("attention").input
     bridges = [f"bridge_{index}" for index in range(1, config.decoder_layers + 1)]
     states = [model.get_layer(name).output for name in bridges]
     return keras.Model(model.inputs[0], (values, keys, mask, *states), name="encoder")

@@ -15,7 +15,7 @@ NEVER = (PAD, BOS, HIDDEN)
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<hidden>")
 
 
-class Subwords:
+class Subwords(bytepairs.Pieces):
     """Text <-> ids, by byte-pair encoding over bytes: no character is unknown.
 
     Ids 0 to 3 are padding, the begin and the end of a sentence, and what stands in
@@ -28,42 +28,25 @@ class Subwords:
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
+        super().__init__(tokenizer)
+        if [tokenizer.id_to_token(index) for index in range(4)] != list(SPECIAL):
+            raise ZooError("the vocabulary is of another program: ids 0 to 3 differ")
+        # Not special when text is encoded: who writes "<eos>" means these five letters.
+        tokenizer.encode_special_tokens = True
 
     @classmethod
     def learn(cls, lines: Iterable[str], size: int) -> Subwords:
         """Learn at most `size` subwords from lines of text of both languages."""
-        tokenizer = bytepairs.learn(lines, size, special=SPECIAL, space_first=True)
-        # Not special when text is encoded: who writes "<eos>" means these five letters.
-        return cls.from_json(tokenizer.to_str())
-
-    @classmethod
-    def from_json(cls, text: str) -> Subwords:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ZooError: it is no vocabulary of this program.
-        """
-        tokenizer = bytepairs.read(text)
-        if [tokenizer.id_to_token(index) for index in range(4)] != list(SPECIAL):
-            raise ZooError("the vocabulary is of another program: ids 0 to 3 differ")
-        tokenizer.encode_special_tokens = True
-        return cls(tokenizer)
-
-    def to_json(self) -> str:
-        return str(self._tokenizer.to_str())
-
-    def __len__(self) -> int:
-        return int(self._tokenizer.get_vocab_size())
+        return cls(bytepairs.learn(lines, size, special=SPECIAL, space_first=True))
 
     def encode(self, lines: Sequence[str]) -> list[list[int]]:
         """Ids of each line, without begin and end."""
-        encoded = self._tokenizer.encode_batch(list(lines), add_special_tokens=False)
+        encoded = self.tokenizer.encode_batch(list(lines), add_special_tokens=False)
         return [line.ids for line in encoded]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, in one line: line ends in it become spaces."""
-        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return " ".join(text.removeprefix(" ").splitlines())
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
@@ -75,7 +58,7 @@ class Subwords:
         return [
             SPECIAL[index]
             if index < len(SPECIAL)
-            else _visible(self._tokenizer.decode([index]))
+            else _visible(self.tokenizer.decode([index]))
             for index in ids
         ]
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from zoo.backend import seed_everything
 from zoo.files import write_text
 from zoo.presets.pretrained import initial_weights
-from zoo.training import fit as training
+from zoo.training.data import forget_shapes
+from zoo.training.fit import fit
 from zoo.training.optimizers import adamw
-from zoo.training.runs import Run, RunFolder
-from zoo.training.tracing import forget_shapes
-from zoo.training.validation import Validation
+from zoo.training.runs import Run
 from zoo.translation.config import OBJECTIVE, Config, Search
 from zoo.translation.data import Buckets, Pair, buckets_of, ends
 from zoo.translation.evaluation import (
@@ -51,90 +49,42 @@ def train(run: Run) -> None:
         about = [f"{sentences}, {len(subwords):,} subwords", *corpus.notes, *notes]
         print("; ".join([*about, run.described()]))
         seed_everything(run.seed)
-        validation = fit(
-            config,
-            buckets,
-            held_out,
-            subwords,
-            run.folder,
-            checkpoint_seconds=run.checkpoint_seconds,
-            facts={"data": corpus.sha256},
-            pretrained=run.pretrained,
+        # First, so that the seed gives the same initial weights to every start.
+        model = build(config, run.seed)
+        portable = build(config)
+        if run.pretrained:
+            model.set_weights(initial_weights(portable, run.pretrained, run.program))
+        model.compile(
+            adamw(config, config.epochs * buckets.steps_per_epoch, config.averaging),
+            smoothed_cross_entropy(config.label_smoothing),
         )
+        sources, references = map(list, zip(*held_out, strict=True))
+        greedy = Translate(portable, config, subwords, Search(beam=1))
+        true = Buckets(
+            subwords.encode(sources),
+            subwords.encode(references),
+            tokens=2 * config.batch_tokens,
+            pad_to=config.pad_to,
+        )
+        forget_shapes(
+            lambda *shape: portable.predict_on_batch((ends(*shape), ends(*shape)))
+        )
+
+        def figures(values: list[np.ndarray]) -> dict[str, float]:
+            """BLEU of greedy translations, and nats per subword of the true ones."""
+            portable.set_weights(values)
+            found = [made.text for made in greedy(sources)]
+            return {
+                "bleu": bleu_and_chrf(found, references)["bleu"],
+                "nats": mean_nats(portable, true),
+            }
+
+        validation = fit(run, model, portable, buckets, figures, OBJECTIVE)
         result.update(validation.result())
         if run.samples:
             text = samples(config, subwords, validation.best, held_out[:SAMPLES])
             write_text(run.folder.samples, text)
             print("\n" + text)
-
-
-def fit(
-    config: Config,
-    buckets: Buckets,
-    held_out: list[Pair],
-    subwords: Subwords,
-    folder: RunFolder,
-    *,
-    checkpoint_seconds: float,
-    facts: dict[str, Any],
-    pretrained: str | None = None,
-) -> Validation:
-    """Build, compile and fit a model, from the newest checkpoint of a folder.
-
-    Args:
-        config: all that decides it.
-        buckets: what trains.
-        held_out: what validates.
-        subwords: of the sentences.
-        folder: of checkpoints, best weights and curves.
-        checkpoint_seconds: the most work that a kill may cost.
-        facts: what the training depends on besides; see `ExactResume`.
-        pretrained: a preset whose weights to begin with.
-
-    Returns:
-        The validations, with the best weights.
-    """
-    # First, so that the seed gives the same initial weights to every start.
-    model = build(config, buckets.seed)
-    portable = build(config)
-    if pretrained:
-        model.set_weights(initial_weights(portable, pretrained, "translation"))
-    model.compile(
-        adamw(config, config.epochs * buckets.steps_per_epoch, config.averaging),
-        smoothed_cross_entropy(config.label_smoothing),
-    )
-    sources, references = map(list, zip(*held_out, strict=True))
-    greedy = Translate(portable, config, subwords, Search(beam=1))
-    true = Buckets(
-        subwords.encode(sources),
-        subwords.encode(references),
-        tokens=2 * config.batch_tokens,
-        pad_to=config.pad_to,
-    )
-    forget_shapes(
-        lambda *shape: portable.predict_on_batch((ends(*shape), ends(*shape)))
-    )
-
-    def figures(values: list[np.ndarray]) -> dict[str, float]:
-        """BLEU of greedy translations, and nats per subword of the true ones."""
-        portable.set_weights(values)
-        found = [made.text for made in greedy(sources)]
-        return {
-            "bleu": bleu_and_chrf(found, references)["bleu"],
-            "nats": mean_nats(portable, true),
-        }
-
-    return training.fit(
-        model,
-        portable,
-        buckets,
-        figures,
-        OBJECTIVE,
-        config,
-        folder,
-        checkpoint_seconds=checkpoint_seconds,
-        facts=facts,
-    )
 
 
 def samples(

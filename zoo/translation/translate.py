@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
-from zoo.training.tracing import forget_shapes
 from zoo.translation.config import Config, Search
-from zoo.translation.data import ends, padded
-from zoo.translation.decoding import Hypothesis, State, beam_search
-from zoo.translation.model import encoder_model, step_model
+from zoo.translation.data import padded
+from zoo.translation.decoding import Decoder, Hypothesis, beam_search
 from zoo.translation.subwords import EOS, Subwords
 
 # A translation has at most LONGEST_RATIO times the subwords of its source and
@@ -22,41 +19,6 @@ LONGEST_RATIO = 2
 LONGEST_EXTRA = 10
 BATCH_ROWS = 32
 PAD_TO = 8
-
-
-class CompiledDecoder:
-    """Encoder and step of a model, each compiled (`zoo.translation.decoding.Decoder`).
-
-    Args:
-        model: from `zoo.translation.model.build`; its weights are shared.
-        config: of that model.
-        hypotheses: hypotheses of a sentence.
-    """
-
-    def __init__(self, model: keras.Model, config: Config, hypotheses: int) -> None:
-        self.hypotheses = hypotheses
-        self._encoder = encoder_model(model, config)
-        self._step = step_model(model, config, hypotheses)
-        forget_shapes(self._try)
-
-    def _try(self, rows: int, width: int) -> None:
-        memory, states = self.start(ends(rows, width))
-        self.step(ends(rows, self.hypotheses), memory, states)
-
-    def start(self, source: np.ndarray) -> tuple[Any, State]:
-        values, keys, mask, *states = self._encoder.predict_on_batch(source)
-        memory = (values, keys, mask)
-        return memory, [
-            np.repeat(state[:, None, :], self.hypotheses, axis=1) for state in states
-        ]
-
-    def step(
-        self, tokens: np.ndarray, memory: Any, states: State
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, State]:
-        best, ids, attention, *states = self._step.predict_on_batch(
-            (tokens, *memory, *states)
-        )
-        return best, ids, attention, states
 
 
 @dataclass(frozen=True)
@@ -99,7 +61,7 @@ class Translate:
     ) -> None:
         self.subwords = subwords
         self.length_penalty = how.length_penalty
-        self.decoder = CompiledDecoder(model, config, how.beam)
+        self.decoder = Decoder(model, config, how.beam)
 
     def __call__(self, sentences: Sequence[str]) -> list[Translation]:
         """Translate sentences; an empty one stays empty."""

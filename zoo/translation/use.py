@@ -15,7 +15,7 @@ from zoo.errors import ZooError
 from zoo.presets.pretrained import Pretrained
 from zoo.presets.saved import Saved
 from zoo.training.plots import picture
-from zoo.translation.config import Config, Evaluate, Predict, Search
+from zoo.translation.config import Config, Predict, Search
 from zoo.translation.data import LONGEST_LINE, sentence
 from zoo.translation.evaluation import accuracy, bleu_and_chrf
 from zoo.translation.model import build
@@ -102,11 +102,6 @@ PRETRAINED = Translator
 
 
 # The command line.
-
-
-def evaluate(saved: Saved, options: Evaluate) -> dict[str, Any]:
-    """What ``zoo evaluate`` measures."""
-    return Translator.from_saved(saved).evaluate(**vars(options))
 
 
 def told(figures: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Kill trainings at random moments; each must end with the same weights, bit for bit.
 
-``python -m zoo.checks.kills [PROGRAM]`` trains once without a break, then begins the
-same training `--kills` times anew, ends each with SIGKILL at a random moment of its
+``python -m tests.kills.trainings [PROGRAM]`` trains once without a break, then begins
+the same training `--kills` times anew, ends each with SIGKILL at a random moment of its
 life, resumes it, and compares the hashes of the final weights. Exit code 1 if any
 differs.
 """

@@ -1,6 +1,6 @@
 """Kill sweeps at random moments: none hangs, no trial is lost, none is repeated.
 
-``python -m zoo.checks.sweep_kills`` runs a sweep of a model that needs no training once
+``python -m tests.kills.sweeps`` runs a sweep of a model that needs no training once
 without a break. Then it runs the same sweep again and kills, with SIGKILL at random
 moments, a worker in it `--worker` times and, resuming each time, the sweep itself
 `--sweep` times and all its processes `--tree` times. A trial that ended before a kill

@@ -1,0 +1,1 @@
+"""Comparisons of trained models: many trainings of the zoo, and a table of them."""

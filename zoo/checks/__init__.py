@@ -1,1 +1,0 @@
-"""Checks that take minutes, run by hand: ``python -m zoo.checks.NAME``."""
