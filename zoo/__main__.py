@@ -10,9 +10,6 @@ from zoo import extra
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; what is wrong becomes one line on stderr.
 
-    Args:
-        arguments: what stands behind ``python -m zoo``; by default as it was typed.
-
     Returns:
         The exit code: 0; 1 where a training failed; 2 where use, input or the
         installation was wrong; 130 where it was stopped by Ctrl-C.

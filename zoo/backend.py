@@ -17,11 +17,7 @@ DEFAULT_BACKEND = "tensorflow"
 
 
 def chosen(backend: str | None = None) -> str:
-    """Name the backend that is to run: the argument, `KERAS_BACKEND`, TensorFlow.
-
-    Raises:
-        ZooError: the name is unknown.
-    """
+    """Name the backend that is to run: the argument, `KERAS_BACKEND`, TensorFlow."""
     name = backend or os.environ.get("KERAS_BACKEND") or DEFAULT_BACKEND
     if name not in BACKENDS:
         source = "--backend" if backend else "KERAS_BACKEND"
@@ -32,11 +28,7 @@ def chosen(backend: str | None = None) -> str:
 
 
 def use(backend: str) -> None:
-    """Let Keras run on `backend`. Must come before the first import of keras.
-
-    Raises:
-        ZooError: the backend is not installed, or Keras already runs on another.
-    """
+    """Let Keras run on `backend`. Must come before the first import of keras."""
     if "keras" in sys.modules:
         running = sys.modules["keras"].backend.backend()
         if running != backend:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,84 +18,41 @@ import click
 
 from zoo import backend as backends
 from zoo import config as configs
-from zoo.backend import BACKENDS, chosen
-from zoo.config import Program
+from zoo.backend import chosen
+from zoo.config import Checked, NotNegative, Program, Seed
 from zoo.errors import ZooError, one_line
 from zoo.files import FULL, why
-from zoo.options import backend_option, given, json_option
+from zoo.options import backend_option, given, json_option, known, options_of
 from zoo.presets.saved import open_saved, reopen
 from zoo.programs import PROGRAMS, module
 from zoo.sweeps.command import sweep
 from zoo.training.runs import Run, RunFolder
 
 
-def _known(program: str) -> None:
-    if program not in PROGRAMS:
-        raise click.UsageError(
-            f"unknown program {program!r}; expected one of {', '.join(PROGRAMS)}"
-        )
+@dataclass(frozen=True)
+class Start(Checked):
+    """How a training is begun.
 
-
-class FieldType(click.ParamType[Any]):
-    """What a field of a dataclass takes."""
-
-    def __init__(self, kind: type, field: str) -> None:
-        self.kind, self.field = kind, field
-        words = configs.words(kind, field)
-        self.name = "|".join(words) if len(words) in range(1, 4) else "value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return configs.parse(self.kind, self.field, value)
-        except ZooError as error:
-            expected = str(error).partition("; expected ")[2]
-            self.fail(f"{value!r}; expected {expected}", param, ctx)
-
-
-def options_of(kind: type, defaults: Any = None) -> list[click.Parameter]:
-    """An option, or argument, for each field of a dataclass that can be typed.
-
-    Args:
-        kind: the dataclass.
-        defaults: one of its instances; None: the defaults of the fields.
+    Attributes:
+        seed: decides initial weights, order of the data, dropout and samples.
+        out: run folder; by default runs/PROGRAM-DATASET-SIZE-VARIANT-SEED.
+        resume: go on with the run in --out; its settings hold.
+        checkpoint_seconds: the most work that a kill may cost; no effect on the
+            weights.
     """
-    own = {one.name: one.default for one in fields(kind)}
-    known = own if defaults is None else vars(defaults)
-    made: list[click.Parameter] = []
-    for name in configs.options(kind):
-        default = known[name]
-        if configs.is_marked(kind, name, configs.BEHIND):
-            made.append(click.Argument([name], nargs=-1, required=True))
-            continue
-        flag = f"--{name.replace('_', '-')}"
-        words = configs.words(kind, name)
-        meaning = configs.meanings(kind)[name]
-        if len(words) > 3:
-            meaning = f"{meaning.rstrip('.')}: {', '.join(words)}."
-        is_flag = configs.hints(kind)[name] is bool
-        made.append(
-            click.Option(
-                [f"{flag}/--no-{flag[2:]}" if is_flag and default else flag, name],
-                help=meaning[:1].upper() + meaning[1:],
-                default=default,
-                show_default=default is not None and not is_flag,
-                metavar="FILE" if configs.is_marked(kind, name, configs.FILE) else None,
-                **({"is_flag": True} if is_flag else {"type": FieldType(kind, name)}),
-            )
-        )
-    return made
+
+    seed: Seed = 0
+    out: str | None = None
+    resume: bool = False
+    checkpoint_seconds: NotNegative = 15.0
 
 
 def train_command(name: str, program: Program) -> click.Command:
     """``zoo train`` of a program."""
 
     def take_size(context: click.Context, _: click.Parameter, size: str) -> str:
-        known = context.default_map or {}
-        context.default_map = {**vars(program.sizes[size]), **known}
+        typed = context.default_map or {}
+        context.default_map = {**vars(program.sizes[size]), **typed}
         return size
 
     def take_preset(
@@ -127,46 +84,15 @@ def train_command(name: str, program: Program) -> click.Command:
             help="Go on from its weights, with its configuration (fine-tuning).",
         ),
         *options_of(program.source),
-        click.Option(
-            ["--seed"],
-            type=click.IntRange(min=0, max=2**31 - 1),
-            default=0,
-            show_default=True,
-            help="Decides initial weights, order of the data, dropout and samples.",
-        ),
-        click.Option(
-            ["--out"],
-            type=click.Path(path_type=Path),
-            help="Run folder.  [default: runs/PROGRAM-DATASET-SIZE-VARIANT-SEED]",
-        ),
-        click.Option(
-            ["--resume"],
-            is_flag=True,
-            help="Go on with the run in --out; its settings hold.",
-        ),
-        click.Option(
-            ["--checkpoint-seconds"],
-            type=click.FloatRange(min=0),
-            default=15.0,
-            show_default=True,
-            help="The most work that a kill may cost; no effect on the weights.",
-        ),
-        _backend(),
+        *options_of(Start),
     ]
-    return click.Command(
+    command = click.Command(
         "train",
         callback=run,
         params=[*own, *options_of(program.config, next(iter(program.sizes.values())))],
         help=f"Train: {program.summary}.",
     )
-
-
-def _backend() -> click.Option:
-    return click.Option(
-        ["--backend"],
-        type=click.Choice(BACKENDS),
-        help="Backend of Keras.  [default: KERAS_BACKEND, else tensorflow]",
-    )
+    return backend_option(command)
 
 
 def _train(
@@ -199,8 +125,8 @@ def _train(
             )
         if "size" not in typed:
             settings["size"] = values["size"] = before.settings["size"]
-    folder = values["out"] or Path("runs") / (
-        f"{name}-{program.label(config, source)}-{values['size']}-{config.variant}"
+    folder = values["out"] or (
+        f"runs/{name}-{program.label(config, source)}-{values['size']}-{config.variant}"
         f"-{values['seed']}"
     )
     run = Run(
@@ -210,7 +136,7 @@ def _train(
         size=values["size"],
         seed=values["seed"],
         backend=backend,
-        folder=RunFolder(folder),
+        folder=RunFolder(Path(folder)),
         pretrained=values["from_preset"],
         extras=extras,
         checkpoint_seconds=values["checkpoint_seconds"],
@@ -279,7 +205,7 @@ class Action(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        _known(args[0])
+        known(args[0])
         return super().resolve_command(ctx, args)
 
 
@@ -355,7 +281,7 @@ def export(
     """Write a model for use without Python: plain operations only."""
     from zoo.exporting import export as write
 
-    _known(program)
+    known(program)
     print(f"-> {write(program, run, form, chosen(backend), out)}")
 
 

@@ -51,6 +51,7 @@ Rate = Annotated[float, Field(ge=0, lt=1)]  # of dropout; of a running mean
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 File = Annotated[str, FILE]
 Words = Annotated[tuple[str, ...], BEHIND]
 # The names in keras_gru.VARIANTS, which imports Keras.
@@ -92,11 +93,7 @@ def _adapter(kind: type, name: str) -> TypeAdapter[Any]:
 
 
 def _check(kind: type, name: str, value: Any, strict: bool = False) -> Any:
-    """The value of a field; if not strict, made of what text or JSON kept of it.
-
-    Raises:
-        ZooError: the field does not take it.
-    """
+    """The value of a field; if not strict, made of what text or JSON kept of it."""
     try:
         return _adapter(kind, name).validate_python(value, strict=strict)
     except ValidationError as error:
@@ -107,11 +104,7 @@ def _check(kind: type, name: str, value: Any, strict: bool = False) -> Any:
 
 
 def parse(kind: type, name: str, text: str) -> Any:
-    """The value of a field, as it was typed.
-
-    Raises:
-        ZooError: it is no such value.
-    """
+    """The value of a field, as it was typed."""
     if is_marked(kind, name, FILE):
         return str(Path(text).resolve())
     several = "," in text and "tuple" in str(hints(kind)[name])
@@ -119,11 +112,7 @@ def parse(kind: type, name: str, text: str) -> Any:
 
 
 def from_json(kind: type[ConfigT], values: Mapping[str, Any]) -> ConfigT:
-    """A configuration out of what JSON kept of it, less what it has no field for.
-
-    Raises:
-        ZooError: a value is none that the field takes.
-    """
+    """A configuration out of what JSON kept of it, less what it has no field for."""
     known = hints(kind).keys() & values.keys()
     return kind(**{name: _check(kind, name, values[name]) for name in known})
 

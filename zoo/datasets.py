@@ -54,9 +54,6 @@ def locate(
         file: what is wanted.
         check: raises a ZooError where what was downloaded has not the right content;
             for files without a hash.
-
-    Raises:
-        ZooError: the hash differs, the network fails, or the cache is not writable.
     """
     if folder := os.environ.get("KERAS_GRU_DATA"):
         path = Path(folder) / file.name
@@ -100,9 +97,6 @@ def read_text(
         path: the file.
         may_be_empty: whether that is no error.
         newline: the only line end, left as it is; None: every one, as a newline.
-
-    Raises:
-        ZooError: the file cannot be read, is not UTF-8, or is empty.
     """
     try:
         if path.suffix == ".gz":

@@ -50,10 +50,6 @@ def export(
         backend: that Keras runs on; its exporter does the work.
         out: the file (ONNX) or folder (SavedModel) to write; by default, in the run's
             folder, and of a preset in ``runs/export``.
-
-    Raises:
-        ZooError: the backend cannot write this format, there is something already, or
-            its converter is missing or fails.
     """
     able = FORMATS[form].backends
     if backend not in able:
@@ -94,11 +90,7 @@ def export(
 
 
 def _place(found: Saved, form: str, out: Path | None) -> Path:
-    """Where the export goes.
-
-    Raises:
-        ZooError: there is something.
-    """
+    """Where the export goes."""
     if out is None:
         folder = Path(found.name) if found.is_run else Path("runs/export")
         out = folder / f"{_plain_name(found)}.{form}"
@@ -121,12 +113,7 @@ def _plain_name(found: Saved) -> str:
 
 
 def _describe(file: Path, found: Saved) -> None:
-    """Name the dynamic dimensions in an ONNX file, and say whose weights it holds.
-
-    Raises:
-        onnx.checker.ValidationError: tf2onnx only logs an operation that it could not
-            convert.
-    """
+    """Name the dynamic dimensions in an ONNX file, and say whose weights it holds."""
     import onnx
     from onnx.tools.update_model_dims import update_inputs_outputs_dims
 

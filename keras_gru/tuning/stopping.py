@@ -28,6 +28,8 @@ class MedianStopping(keras.callbacks.Callback):
         objective: what is to be the best.
     """
 
+    STATE = ("_best",)  # for a callback that keeps the state of others
+
     def __init__(self, folder: Path, objective: keras_tuner.Objective) -> None:
         super().__init__()
         self.folder = folder

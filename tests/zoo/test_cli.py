@@ -198,7 +198,7 @@ def mistake(zoo: Zoo, tmp_path: Path):
         ),
         (("train", "language_model", "--size", "x"), "'x' is not one of 'tiny'"),
         (("train", "language_model", "--backend", "x"), "'x' is not one of 'tensorfl"),
-        (("train", "language_model", "--seed", "-1"), "-1 is not in the range"),
+        (("train", "language_model", "--seed", "-1"), "'-1'; expected at least 0"),
         (
             ("train", "language_model", "--epochs", "0"),
             "'0'; expected at least 1",

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import keras_tuner
 import pytest
 
 from keras_gru import tuning
 from keras_gru.tuning.records import EPOCHS, SEED
-from keras_gru.tuning.trials import Trial
+from keras_gru.tuning.trials import TooLarge, Trial
 from tests.zoo.conftest import Zoo, table
 from tests.zoo.tiny_zoo import TinyModel
 from zoo.backend import chosen
@@ -92,6 +93,25 @@ def test_a_trial_is_a_run_of_the_program(text_file: Path, tmp_path: Path) -> Non
     assert model.fit(hp, other, epochs=1) != figures
 
 
+def test_a_sweep_limits_the_size_and_sees_every_figure(
+    text_file: Path, tmp_path: Path
+) -> None:
+    seen: list[dict[str, float]] = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            seen.append(dict(logs))
+            self.model.stop_training = True  # as the median rule does
+
+    model = _model(text_file, tmp_path)
+    config = replace(model.build(hp := _values()), epochs=3, validations=3)
+    figures = model.fit(hp, config, callbacks=[Watch()])
+    assert [logs["nats"] for logs in seen] == [figures["nats"]]
+    model.trial = replace(model.trial, folder=tmp_path / "b", max_parameters=50)
+    with pytest.raises(TooLarge, match="parameters, more than 50"):
+        model.fit(hp, config)
+
+
 @pytest.mark.once
 def test_a_trial_run_alone_is_finished_as_a_run(
     text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -152,8 +172,8 @@ def test_a_program_without_a_space_says_so(
     ("arguments", "words"),
     [
         (("chess",), "unknown program 'chess'; expected one of language_model"),
-        (("language_model", "--tuner", "magic"), "'magic' is not one of 'hyperband'"),
-        (("language_model", "--trials", "0"), "0 is not in the range"),
+        (("language_model", "--tuner", "magic"), "'magic'; expected 'hyperband', "),
+        (("language_model", "--trials", "0"), "'0'; expected at least 1"),
         (("language_model", "--epochs", "2"), "epochs=2: expected at least 3 under"),
         (("language_model", "--option", "tempo=3"), "expected text=VALUE"),
         (("language_model", "--size", "vast"), "--size vast: expected one of tiny, "),

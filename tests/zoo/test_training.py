@@ -83,6 +83,8 @@ def fit(
         folder=RunFolder(folder),
         checkpoint_seconds=0,
         data_sha256="",
+        check_size=lambda parameters: None,
+        callbacks=(),
     )
     validation = training.fit(
         run,

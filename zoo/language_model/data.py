@@ -93,11 +93,7 @@ class Source(Checked):
         return LICENCES.get(self.dataset or "", "not stated: a file of yours")
 
     def load(self) -> Corpus:
-        """Load the text.
-
-        Raises:
-            ZooError: it cannot be had, or is empty.
-        """
+        """Load the text."""
         if self.text:
             return Corpus(self.text, read_text(Path(self.text)))
         if self.dataset == "stdlib":
@@ -119,9 +115,6 @@ def standard_library(folder: Path | None = None) -> str:
     begin with a letter, in the order of their names, each as a whole, until there are
     `STDLIB_CHARACTERS`. So the same interpreter gives the same text everywhere, and
     another version of Python gives another text.
-
-    Raises:
-        ZooError: there are no source files, as in an interpreter packed into a zip.
     """
     folder = folder or Path(sysconfig.get_path("stdlib"))
     parts: list[str] = []
@@ -174,11 +167,7 @@ class Streams:
         return step % self.steps_per_pass == 0
 
     def require_one_batch(self) -> None:
-        """Raise where the text is too short.
-
-        Raises:
-            ZooError: the text does not fill one batch.
-        """
+        """Raise where the text is too short."""
         needed = self.batch_size * self.timesteps
         if len(self.ids) < needed:
             raise ZooError(

@@ -49,11 +49,7 @@ class Vocabulary:
         return "".join(sorted(set(text) - set(self.characters)))
 
     def encode(self, text: str) -> np.ndarray:
-        """Characters -> int32 ids (len(text),).
-
-        Raises:
-            ZooError: a character is not in the vocabulary.
-        """
+        """Characters -> int32 ids (len(text),)."""
         if unknown := self.unknown(text):
             named = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in unknown[:5])
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
@@ -97,11 +93,7 @@ class Pieces(bytepairs.Pieces):
 
     @classmethod
     def byte_pairs(cls, text: str, size: int) -> Pieces:
-        """Byte-pair encoding; see `zoo.training.bytepairs`.
-
-        Raises:
-            ZooError: `size` does not hold the bytes.
-        """
+        """Byte-pair encoding; see `zoo.training.bytepairs`."""
         _require_bytes(size)
         return cls(bytepairs.learn([text], size))
 
@@ -110,9 +102,6 @@ class Pieces(bytepairs.Pieces):
         """The most frequent words, with the space before them, and the 256 bytes.
 
         Any other word is spelt in the fewest pieces that there are.
-
-        Raises:
-            ZooError: `size` does not hold the bytes.
         """
         _require_bytes(size)
         found = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(text)

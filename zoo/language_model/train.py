@@ -24,12 +24,7 @@ from zoo.training.runs import Run
 
 
 def train(run: Run) -> None:
-    """Train to the end, from the start or from the run's newest checkpoint.
-
-    Raises:
-        ZooError: the text cannot be had or is too short, or the folder is in use.
-        TrainingFailed: the loss became NaN or infinite.
-    """
+    """Train to the end, from the start or from the run's newest checkpoint."""
     corpus = run.source.load()
     tokens = tokens_of(run.extras) if run.extras else learn(run.config, corpus)
     config: Config = replace(run.config, vocabulary_size=len(tokens))

@@ -99,9 +99,6 @@ def generate(
 
     The model is built with batch size 1. Its state carries the text so far, so a token
     costs one step however long the text is.
-
-    Raises:
-        ZooError: the prompt is empty or has unknown characters.
     """
     if not prompt:
         raise ZooError("the prompt is empty; expected at least one character")

@@ -34,14 +34,7 @@ def names() -> list[str]:
 
 
 def find(source: str | Path) -> Path | None:
-    """The folder of a preset, by name, by path, or by ``hf://owner/name``.
-
-    Returns:
-        The folder, or None where `source` names no preset.
-
-    Raises:
-        ZooError: it is to come from the hub and cannot be had.
-    """
+    """The folder of a preset, by name, by path, or by ``hf://owner/name``."""
     text = str(source)
     if text.startswith("hf://"):
         return _from_hub(text)
@@ -56,10 +49,6 @@ def _from_hub(address: str) -> Path:
 
     Only the files of a preset are taken. They are checked like any preset's when it
     is opened.
-
-    Raises:
-        ZooError: the address is malformed, `huggingface_hub` is not installed, or the
-            hub does not give the files.
     """
     repository, _, revision = address.removeprefix("hf://").partition("@")
     if repository.count("/") != 1 or not all(repository.split("/")):
@@ -86,14 +75,7 @@ def _from_hub(address: str) -> Path:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Read a preset's settings after all its files were checked.
-
-    Returns:
-        What a run folder's ``settings.json`` holds, and more.
-
-    Raises:
-        ZooError: a file is missing, or differs from its hash.
-    """
+    """Read a preset's settings after all its files were checked."""
     hashes = read_json(folder / HASHES)
     for name in FILES:
         file = folder / name
@@ -127,11 +109,7 @@ def sha256(file: Path) -> str:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON file of a preset.
-
-    Raises:
-        ZooError: there is none, or it is damaged.
-    """
+    """Read a JSON file of a preset."""
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:

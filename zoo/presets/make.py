@@ -37,9 +37,6 @@ def make(
         backend: that the figures are measured on.
         into: where the preset's folder goes; by default, among the checkout's.
         note: a paragraph for the card.
-
-    Raises:
-        ZooError: the run is not finished or damaged, or the name is taken.
     """
     saved = open_saved(run)
     result, starts = _result(run)

@@ -135,16 +135,7 @@ class Pretrained(ABC):
 
 
 def initial_weights(model: keras.Model, source: str, program: str) -> list[np.ndarray]:
-    """The weights of a preset or run, for a training that goes on from them.
-
-    Args:
-        model: of the new training, for any batch; it holds them afterwards.
-        source: as in `Pretrained.from_preset`.
-        program: whose it must be.
-
-    Raises:
-        ZooError: it is none, or has other layers or other tokens.
-    """
+    """The weights of a preset or run, for a training that goes on from them."""
     saved = open_saved(source, program)
     try:
         with warnings.catch_warnings():

@@ -50,11 +50,7 @@ class Saved:
         return (Path(self.name) / "settings.json").is_file()
 
     def load_data(self) -> Any:
-        """Load the data that it was trained on.
-
-        Raises:
-            ZooError: they cannot be had, or have changed since.
-        """
+        """Load the data that it was trained on."""
         found = self.source.load()
         if found.sha256 != self.data_sha256:
             raise ZooError(
@@ -70,9 +66,6 @@ def open_saved(source: str | Path, program: str | None = None) -> Saved:
     Args:
         source: a run folder, a preset's name or folder, or ``hf://owner/name``.
         program: whose it must be; None: any.
-
-    Raises:
-        ZooError: it is none, of another program, or damaged.
     """
     run, card = RunFolder(Path(source)), None
     if not run.settings.is_file() and (folder := presets.find(source)):
@@ -98,11 +91,7 @@ def _read(
     card: str | None,
     of: str | None,
 ) -> Saved:
-    """Read what a settings file holds.
-
-    Raises:
-        ZooError: it is of another program; something is missing or has another form.
-    """
+    """Read what a settings file holds."""
     found = stored.get("program")
     if found not in PROGRAMS or of not in (None, found):
         raise ZooError(
@@ -132,15 +121,7 @@ def _read(
 
 
 def reopen(run: Run, asked: dict[str, Any]) -> None:
-    """Give a run the settings of its folder.
-
-    Args:
-        run: to be resumed.
-        asked: settings that must be those of the folder.
-
-    Raises:
-        ZooError: it is no run folder, of another program, or has other settings.
-    """
+    """Give a run the settings of its folder."""
     folder, stored = run.folder, run.folder.read_settings()
     found = _read(
         str(folder.path),

@@ -18,10 +18,6 @@ def read(path: Path) -> np.ndarray:
     """Read what soundfile can (WAV, FLAC, OGG, MP3, …): (samples,) at `SAMPLE_RATE`.
 
     Channels are averaged; another rate is converted by a polyphase filter.
-
-    Raises:
-        ZooError: the file cannot be read, is no audio, has no samples, or a sample is
-            NaN or infinite.
     """
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
@@ -43,11 +39,7 @@ def resampled(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Read an array from a .npy file.
-
-    Raises:
-        ZooError: the file cannot be read.
-    """
+    """Read an array from a .npy file."""
     try:
         return np.asarray(np.load(path, allow_pickle=False))
     except (OSError, EOFError, ValueError) as error:
@@ -55,11 +47,7 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def checked_samples(samples: np.ndarray, name: str) -> np.ndarray:
-    """A waveform (samples,) as it is given, or an error.
-
-    Raises:
-        ZooError: it has another shape or type, no samples, or is not finite.
-    """
+    """A waveform (samples,) as it is given, or an error."""
     if samples.ndim != 1 or samples.dtype.kind != "f" or len(samples) == 0:
         raise ZooError(
             f"{name} holds {samples.dtype} {samples.shape}; expected a waveform, float "
@@ -70,11 +58,7 @@ def checked_samples(samples: np.ndarray, name: str) -> np.ndarray:
 
 
 def checked_frames(frames: np.ndarray, name: str, features: Features) -> np.ndarray:
-    """Log-mel frames (frames, mels), as `features.log_mel` makes them, or an error.
-
-    Raises:
-        ZooError: they have another width or type, are too few, or are not finite.
-    """
+    """Log-mel frames (frames, mels), as `features.log_mel` makes them, or an error."""
     if (
         frames.dtype.kind != "f"
         or frames.shape[1] != features.mels

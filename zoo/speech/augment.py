@@ -43,15 +43,7 @@ def example(
     config: Config,
     rng: np.random.Generator,
 ) -> Spoken:
-    """What is trained on: a digit, or a string of one to `longest` digits, or silence.
-
-    Args:
-        recording: the digit.
-        recordings: what strings are drawn from.
-        longest: digits of the longest string.
-        config: which of the two, and how it is perturbed.
-        rng: draws all that is random.
-    """
+    """What is trained on: a digit, a string of up to `longest` digits, silence."""
     if config.task == "digits":
         samples = perturbed(recording.samples, config, rng)
         # FSDD's recordings are cut where the digit begins and ends; others are not.

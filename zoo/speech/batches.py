@@ -122,11 +122,7 @@ class Batches:
         return len(self.recordings) // self.config.batch_size
 
     def require_one_batch(self) -> None:
-        """Raise where there are too few recordings.
-
-        Raises:
-            ZooError: the recordings do not fill one batch.
-        """
+        """Raise where there are too few recordings."""
         if self.steps_per_epoch < 1:
             raise ZooError(
                 f"{len(self.recordings)} recordings to train on are fewer than one "

@@ -46,9 +46,6 @@ class Split:
             hold_out: None: takes 0-4 test (the official split), 5-6 validate. Else all
                 recordings of this speaker test, and of the others' those of takes 5-6
                 validate and the rest train.
-
-        Raises:
-            ZooError: nobody of that name is among the speakers.
         """
         speakers = speakers_of(recordings)
         if hold_out is not None and hold_out not in speakers:
@@ -102,21 +99,13 @@ class Source(Checked):
         return LICENCES[self.dataset]
 
     def load(self) -> Corpus:
-        """Load the recordings and split them.
-
-        Raises:
-            ZooError: they cannot be had or are damaged, or nobody is called `hold_out`.
-        """
+        """Load the recordings and split them."""
         found = load(self.dataset)
         return Corpus(self.dataset, found, Split.of(found, self.hold_out))
 
 
 def load(dataset: str) -> list[Recording]:
-    """All recordings of a dataset, by digit, speaker and take.
-
-    Raises:
-        ZooError: they cannot be had, or are damaged.
-    """
+    """All recordings of a dataset, by digit, speaker and take."""
     if dataset == "fsdd":
         return fsdd.load(locate(fsdd.ARCHIVE, check=fsdd.load))
     return synthetic.recordings()

@@ -27,11 +27,7 @@ LARGEST_MEMBER = 1 << 20
 
 
 def load(path: Path) -> list[Recording]:
-    """Read the archive, and check that its samples are those of version 1.0.10.
-
-    Raises:
-        ZooError: it is damaged, or another version.
-    """
+    """Read the archive, and check that its samples are those of version 1.0.10."""
     found = read(path)
     if (sha256 := digest(found)) != DIGEST:
         raise ZooError(
@@ -47,9 +43,6 @@ def read(path: Path) -> list[Recording]:
 
     Whatever else is in it, names that lead out of a folder included, is never looked
     at.
-
-    Raises:
-        ZooError: the archive or a recording is damaged.
     """
     found = []
     try:

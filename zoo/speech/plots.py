@@ -14,14 +14,7 @@ if TYPE_CHECKING:
 
 
 def recognition(recognised: Recognised, mels: int, title: str, path: Path) -> None:
-    """Draw features and posteriors of one recording into a file.
-
-    Args:
-        recognised: of it.
-        mels: bands of a frame.
-        title: stands above the picture.
-        path: where it goes; the suffix chooses the format.
-    """
+    """Draw features and posteriors of one recording into a file."""
     with picture(path, (8.0, 5.0)) as figure:
         upper, lower = figure.subplots(2, 1)
         frames = recognised.features.reshape(-1, mels)  # (frames, mels)

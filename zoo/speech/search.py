@@ -29,16 +29,7 @@ NUISANCE = (
 
 
 def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
-    """Draw a configuration; a sweep sets another task with ``--option task=strings``.
-
-    Args:
-        hp: a `keras_tuner.HyperParameters`; its values are taken, or its defaults,
-            which are those of `size`.
-        size: a name in `SIZES`; all that is not drawn is fixed to its values.
-
-    Returns:
-        The configuration.
-    """
+    """Draw a configuration; ``--option task=strings`` sets another task."""
     fixed = SIZES[size]
     return replace(
         fixed,

@@ -22,12 +22,7 @@ from zoo.training.runs import Run
 
 
 def train(run: Run) -> None:
-    """Train to the end, from the start or from the run's newest checkpoint.
-
-    Raises:
-        ZooError: the recordings cannot be had or are too few, or the folder is in use.
-        TrainingFailed: the loss became NaN or infinite.
-    """
+    """Train to the end, from the start or from the run's newest checkpoint."""
     config: Config = run.config
     corpus = run.source.load()
     split = corpus.split

@@ -107,11 +107,7 @@ class Recogniser(Pretrained):
         ]
 
     def read(self, sound: str | Path | np.ndarray) -> np.ndarray:
-        """Features (time, width) of a file, a waveform or log-mel frames.
-
-        Raises:
-            ZooError: it cannot be read, or is of another form.
-        """
+        """Features (time, width) of a file, a waveform or log-mel frames."""
         name = "the array" if isinstance(sound, np.ndarray) else str(sound)
         if not isinstance(sound, np.ndarray):
             is_array = Path(sound).suffix == ".npy"
@@ -124,9 +120,6 @@ class Recogniser(Pretrained):
 
     def stream(self, samples: np.ndarray) -> Iterator[tuple[float, list[Heard]]]:
         """Hear a waveform 20 ms at a time.
-
-        Args:
-            samples: (samples,) at 8 kHz.
 
         Yields:
             Seconds of audio so far, and all digits so far: after each piece, and once

@@ -4,75 +4,71 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from zoo import backend as backends
+from zoo.config import Checked, Count, Positive, Seed
 from zoo.errors import TrainingFailed, ZooError
-from zoo.options import backend_option, given
+from zoo.options import backend_option, given, known, options_of
 from zoo.programs import PROGRAMS
 from zoo.sweeps import model as sweep_model
 
 if TYPE_CHECKING:
     from keras_gru.tuning import Results
 
+# What `tuning.run` takes as it was typed.
+PASSED_ON = (
+    *("tuner", "trials", "workers", "epochs", "seed", "budget", "trial_timeout"),
+    *("max_parameters", "stopping", "resume"),
+)
+# What must be the same when it is resumed.
+OF_THE_SWEEP = ("tuner", "trials", "seed", "epochs", "max_parameters", "stopping")
 HYPERBAND_EPOCHS = 9  # two rounds of selection: a third of a third of them
 
 
-@click.command()
+@dataclass(frozen=True)
+class Sweep(Checked):
+    """What a sweep is asked for.
+
+    Attributes:
+        tuner: how the next trial is chosen.
+        trials: how many are run at most.
+        workers: how many are run at a time.
+        epochs: of every trial; under hyperband the most that one gets. By default the
+            space's, under hyperband 9.
+        seed: decides the proposals and the seeds of the trials.
+        budget: minutes for all.
+        trial_timeout: seconds after which a trial counts as failed.
+        max_parameters: larger models are not trained, so that models of equal cost are
+            compared.
+        stopping: median ends a trial that is behind the median of the others.
+        out: folder of the sweep; by default sweeps/PROGRAM-TUNER-SEED.
+        resume: go on with the sweep in --out.
+        size: search around this one; by default the space's own.
+        dataset: what to train on; by default as in train.
+    """
+
+    tuner: Literal["hyperband", "bayesian", "random", "grid"] = "hyperband"
+    trials: Count = 20
+    workers: Count = 1
+    epochs: Count | None = None
+    seed: Seed = 0
+    budget: Positive | None = None
+    trial_timeout: Positive | None = None
+    max_parameters: Count | None = None
+    stopping: Literal["median"] | None = None
+    out: str | None = None
+    resume: bool = False
+    size: str | None = None
+    dataset: str | None = None
+
+
+@click.command(params=options_of(Sweep))
 @click.argument("program")
-@click.option(
-    "--tuner",
-    type=click.Choice(["hyperband", "bayesian", "random", "grid"]),
-    default="hyperband",
-    show_default=True,
-    help="How the next trial is chosen.",
-)
-@click.option(
-    "--trials",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="How many are run at most.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many are run at a time.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the sweep.  [default: sweeps/PROGRAM-TUNER-SEED]",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    help="Of every trial; under hyperband the most that one gets.  "
-    f"[default: the space's; {HYPERBAND_EPOCHS} under hyperband]",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0, max=2**31 - 1),
-    default=0,
-    show_default=True,
-    help="Decides the proposals and the seeds of the trials.",
-)
-@click.option(
-    "--budget", type=click.FloatRange(min=0, min_open=True), help="Minutes for all."
-)
-@click.option(
-    "--trial-timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds after which a trial counts as failed.",
-)
-@click.option("--resume", is_flag=True, help="Go on with the sweep in --out.")
-@click.option("--size", help="Search around this one.  [default: the space's own]")
-@click.option("--dataset", help="What to train on.  [default: as in train]")
 @click.option(
     "--option",
     "options",
@@ -84,13 +80,9 @@ HYPERBAND_EPOCHS = 9  # two rounds of selection: a third of a third of them
 @click.pass_context
 def sweep(context: click.Context, /, program: str, **options: Any) -> None:
     """Search a program's hyperparameters; a killed sweep goes on with --resume."""
-    if program not in PROGRAMS:
-        raise click.UsageError(
-            f"unknown program {program!r}; expected one of {', '.join(PROGRAMS)}"
-        )
-    folder = options["out"] or Path("sweeps") / (
-        f"{program}-{options['tuner']}-{options['seed']}"
-    )
+    known(program)
+    default = f"sweeps/{program}-{options['tuner']}-{options['seed']}"
+    folder = Path(options["out"] or default)
     if options["resume"]:
         _take_from(folder, program, options, given(context, *options))
     _report(program, _run(program, folder, options))
@@ -100,24 +92,16 @@ def _run(program: str, folder: Path, options: dict[str, Any]) -> Results:
     settings, objective, model = _described(program, options)
     from keras_gru import tuning
 
-    epochs = options["epochs"]
-    if epochs is None and options["tuner"] == "hyperband":
-        epochs = HYPERBAND_EPOCHS
+    if options["epochs"] is None and options["tuner"] == "hyperband":
+        options["epochs"] = HYPERBAND_EPOCHS
     try:
         return tuning.run(
             model,
             objective=objective,
             out=folder,
-            tuner=options["tuner"],
-            trials=options["trials"],
-            workers=options["workers"],
-            epochs=epochs,
-            seed=options["seed"],
-            budget=options["budget"],
-            trial_timeout=options["trial_timeout"],
-            resume=options["resume"],
             about={"what": program, "size": options["size"], **settings},
             backend=settings["backend"],
+            **{name: options[name] for name in PASSED_ON},
         )
     except tuning.SweepFailed as error:
         raise TrainingFailed(str(error)) from error
@@ -151,17 +135,13 @@ def _described(
 def _take_from(
     folder: Path, program: str, options: dict[str, Any], typed: set[str]
 ) -> None:
-    """Let what was not typed be as in the sweep that is resumed.
-
-    Raises:
-        ZooError: it is another program's.
-    """
+    """Let what was not typed be as in the sweep that is resumed."""
     # Not with `keras_gru`, which would start Keras before its backend is known.
     for path in (folder / "sweep.json", folder / "state" / "sweep.json"):
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
             about = dict(before["about"])
-            own = {name: before[name] for name in ("tuner", "trials", "seed", "epochs")}
+            own = {name: before[name] for name in OF_THE_SWEEP}
             break
         # Absent or damaged, and so the copy: `tuning.run` says it in one line.
         except (OSError, ValueError, KeyError, TypeError):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zoo import config as configs
-from zoo.errors import TrainingFailed, ZooError
+from zoo.errors import ZooError
 from zoo.presets.saved import reopen
 from zoo.programs import PROGRAMS, module
 from zoo.training.runs import Run, RunFolder
@@ -58,33 +58,22 @@ class ProgramModel:
     ) -> dict[str, float]:
         """Train to the end, in the trial's run folder; go on with what a kill left.
 
-        Args:
-            hp: the values; `config` holds them already.
-            config: from `build`.
-            callbacks: of Keras; a program has its own.
-            epochs: in place of the configuration's.
-
         Returns:
             The best validation figures by name, and the epochs.
         """
         if epochs:
             config = replace(config, epochs=epochs)
-        run = self._run(config)
+        run = self._run(config, callbacks)
         if run.folder.path.exists():
             names = configs.options(type(config))
             asked = {name: getattr(config, name) for name in names}
             try:
                 reopen(run, {**asked, "seed": run.seed})
-                if not run.folder.result.is_file():
-                    module(self.name, "train").train(run)
-            except TrainingFailed:
-                raise
             except ZooError:
                 if self.trial.alone:  # somebody's own folder
                     raise
                 # Of other values: the trial's record was damaged and proposed anew.
                 shutil.rmtree(run.folder.path)
-                run = self._run(config)
         if not run.folder.result.is_file():
             module(self.name, "train").train(run)
         result = json.loads(run.folder.result.read_text(encoding="utf-8"))
@@ -95,7 +84,7 @@ class ProgramModel:
         }
         return {**figures, "parameters": result["parameters"], "epochs": config.epochs}
 
-    def _run(self, config: Any) -> Run:
+    def _run(self, config: Any, callbacks: Sequence[Any]) -> Run:
         program = PROGRAMS[self.name]
         return Run(
             program=self.name,
@@ -107,15 +96,13 @@ class ProgramModel:
             folder=RunFolder(self.trial.folder / RUN),
             # Samples, or the figures of a test: not of each of many trials.
             samples=self.trial.alone,
+            check_size=self.trial.check_size,
+            callbacks=callbacks,
         )
 
 
 def check(program: str, size: str | None) -> None:
-    """Refuse a program or a size that cannot be swept.
-
-    Raises:
-        ZooError: the program has no search space, or no such size.
-    """
+    """Refuse a program or a size that cannot be swept."""
     search_module(program)
     sizes = PROGRAMS[program].sizes
     if size is not None and size not in sizes:
@@ -133,9 +120,6 @@ def settings_of(
         backend: of Keras.
         options: further fields of the program's source, or fields of its configuration
             that are not searched, each NAME=VALUE.
-
-    Raises:
-        ZooError: an option is none of them.
     """
     kind, config = PROGRAMS[program].source, PROGRAMS[program].config
     own = [name for name in configs.options(kind) if name != "dataset"]
@@ -160,11 +144,7 @@ def settings_of(
 
 
 def search_module(program: str) -> Any:
-    """The search space of a program.
-
-    Raises:
-        ZooError: it has none.
-    """
+    """The search space of a program."""
     try:
         return module(program, "search")
     except ModuleNotFoundError as error:

@@ -63,11 +63,7 @@ class Pieces:
 
     @classmethod
     def from_json(cls: type[Self], text: str) -> Self:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ZooError: it is none.
-        """
+        """Read what `to_json` wrote."""
         try:
             tokenizer = Tokenizer.from_str(text)
         except Exception as error:  # the library raises nothing narrower

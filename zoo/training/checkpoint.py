@@ -64,11 +64,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read one checkpoint.
-
-    Raises:
-        DamagedCheckpoint: the file is torn, or its content differs from its hash.
-    """
+    """Read one checkpoint."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
@@ -96,9 +92,6 @@ def latest(folder: Path) -> Checkpoint | None:
     """Load the newest whole checkpoint of `folder`, or None where there is none.
 
     Damaged ones that are newer are named in its `damaged`.
-
-    Raises:
-        DamagedCheckpoint: there are checkpoints, and every one is damaged.
     """
     remove_partial(folder)
     damaged: list[Path] = []

@@ -40,6 +40,7 @@ def fit(
     Returns:
         The validations, with the best weights.
     """
+    run.check_size(portable.count_params())
     resume = ExactResume(
         run.folder.checkpoints,
         Batches(batches),
@@ -54,6 +55,6 @@ def fit(
         initial_epoch=resume.initial_epoch,
         shuffle=False,
         verbose=verbosity(),
-        callbacks=resume.callbacks(*before(resume), validation),
+        callbacks=resume.callbacks(*before(resume), validation, *run.callbacks),
     )
     return validation

@@ -35,11 +35,7 @@ def picture(path: Path, size: tuple[float, float] = (7.0, 4.0)) -> Iterator[Figu
 
 
 def require_format(path: Path, option: str) -> None:
-    """Refuse a name that says no format of a picture.
-
-    Raises:
-        ZooError: matplotlib does not know the format.
-    """
+    """Refuse a name that says no format of a picture."""
     known = sorted(FigureCanvasAgg.get_supported_filetypes())
     if path.suffix.removeprefix(".") not in known:
         raise ZooError(

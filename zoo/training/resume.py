@@ -274,24 +274,22 @@ class ExactResume(keras.callbacks.Callback):
             for name, array in self._checkpoint.arrays.items()
             if not name.startswith("callback/")
         }
-        shapes = {name: array.shape for name, array in arrays.items()}
+        shapes = _shapes(arrays)
         model = self.model
         if model.built:
             model.optimizer.build(model.trainable_variables)
-        if shapes != self._shapes():
+        if shapes != _shapes(self._variables()):
             # TensorFlow makes metrics, and models without a shape, in the first step.
-            model.test_on_batch(*_inputs_and_targets(self.data.first()))
+            first = self.data.dataset[0]
+            model.test_on_batch(*(first if isinstance(first, tuple) else (first,)))
             model.optimizer.build(model.trainable_variables)
-        if shapes != self._shapes():
+        if shapes != _shapes(self._variables()):
             raise ZooError(
                 f"{self.folder}: the checkpoint of step {self._checkpoint.step} is of "
                 f"another model: the code or its libraries have changed since"
             )
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
-
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: tuple(one.shape) for name, one in self._variables().items()}
 
     def _restore_callbacks(self) -> None:
         assert self._checkpoint is not None
@@ -353,10 +351,6 @@ class Remaining(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Nothing: `end` tells the dataset, once, when the callbacks are told."""
-
-    def first(self) -> Any:
-        """The first batch of an epoch, whatever is skipped."""
-        return self.dataset[0]
 
     def replay(self, epochs: int) -> None:
         """Let the dataset pass the epochs that are done."""
@@ -422,6 +416,10 @@ class TorchGenerator:
             torch.cuda.set_rng_state(state.to(torch.uint8))
 
 
+def _shapes(arrays: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(array.shape) for name, array in arrays.items()}
+
+
 def _state_names(callback: keras.callbacks.Callback) -> tuple[str, ...]:
     if hasattr(callback, "STATE"):
         return tuple(callback.STATE)
@@ -433,11 +431,7 @@ def _state_names(callback: keras.callbacks.Callback) -> tuple[str, ...]:
 
 
 def _is_arrays(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) > 0
-        and all(isinstance(one, np.ndarray) for one in value)
-    )
+    return isinstance(value, list) and value != [] and isinstance(value[0], np.ndarray)
 
 
 def _plain(value: Any) -> Any:
@@ -445,10 +439,6 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str | list | dict | tuple):
         return value
     return float(value)
-
-
-def _inputs_and_targets(batch: Any) -> tuple[Any, ...]:
-    return batch if isinstance(batch, tuple) else (batch,)
 
 
 def _states(model: keras.Model) -> list[Any]:

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,11 +46,7 @@ class RunFolder:
         self.starts = path / "starts.jsonl"
 
     def create(self, settings: Mapping[str, Any]) -> None:
-        """Make the folder; it appears with its settings or not at all.
-
-        Raises:
-            ZooError: the folder is in use, or cannot be written.
-        """
+        """Make the folder; it appears with its settings or not at all."""
         path = self.path
         if path.exists() and not path.is_dir():
             raise ZooError(f"--out {path} is a file; expected the name of a folder")
@@ -68,11 +64,7 @@ class RunFolder:
             raise ZooError(f"--out {path} cannot be written: {why(error)}") from error
 
     def read_settings(self) -> dict[str, Any]:
-        """Read the settings; they name the run's program.
-
-        Raises:
-            ZooError: it is no run folder, or damaged.
-        """
+        """Read the settings; they name the run's program."""
         if not self.settings.is_file():
             raise ZooError(
                 f"{self.path} is not a run folder: it has no settings.json; "
@@ -172,6 +164,8 @@ class Run:
         stored: the settings of a resumed run.
         checkpoint_seconds: the most work that a kill may cost.
         samples: whether to leave samples, or the figures of a test, at the end.
+        check_size: raises where a model with so many parameters is not to be trained.
+        callbacks: of Keras; they find the validation figures in the logs of an epoch.
     """
 
     program: str
@@ -186,6 +180,8 @@ class Run:
     stored: Mapping[str, Any] | None = None
     checkpoint_seconds: float = 15.0
     samples: bool = True
+    check_size: Callable[[int], object] = lambda parameters: None
+    callbacks: Sequence[Any] = ()
 
     def described(self) -> str:
         """The rest of a training's first line."""
@@ -207,9 +203,6 @@ class Run:
 
         Yields:
             The result, to be filled; it goes into ``result.json``.
-
-        Raises:
-            ZooError: the folder is in use, or the run was begun with other data.
         """
         folder = self.folder
         self.data_sha256: str = data.sha256

@@ -51,7 +51,7 @@ class Validation(keras.callbacks.Callback):
         elapsed: seconds of training, over all starts of the program.
     """
 
-    STATE = ("history", "best", "elapsed")
+    STATE = ("history", "best", "elapsed", "done")
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class Validation(keras.callbacks.Callback):
         self.history: list[dict[str, Any]] = []
         self.best: list[np.ndarray] = []
         self.checkpoint_due = False
+        self.done = 0
         self._begun = time.perf_counter()
         self._points_every = max(1, self.total_steps // TRAINING_POINTS)
         self.run.events.mkdir(exist_ok=True)
@@ -94,7 +95,7 @@ class Validation(keras.callbacks.Callback):
         best = self.objective.best(self.history)
         return {
             "parameters": self.portable.count_params(),
-            "steps": self.total_steps,
+            "steps": self.done,
             "seconds": round(self.elapsed, 1),
             "train_loss": best["train_loss"],
             **{f"validation_{name}": best[name] for name in figure_names(best)},
@@ -114,9 +115,13 @@ class Validation(keras.callbacks.Callback):
         if batch and step % self.resume.data.batches:
             self._after(step, None)
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        step = (epoch + 1) * self.resume.data.batches
-        self._after(step, float((logs or {})["loss"]))
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = {} if logs is None else logs
+        self.done = (epoch + 1) * self.resume.data.batches
+        self._after(self.done, float(logs["loss"]))
+        if self.history:  # for the callbacks behind this one
+            newest = self.history[-1]
+            logs.update({name: newest[name] for name in figure_names(newest)})
 
     def _after(self, step: int, loss: float | None) -> None:
         """Do what is due after `step` batches."""

@@ -120,11 +120,7 @@ class Source(Checked):
         return LICENCES.get(self.dataset or "", "that of the files")
 
     def load(self) -> Corpus:
-        """Load the sentences.
-
-        Raises:
-            ZooError: they cannot be had, or two files do not fit each other.
-        """
+        """Load the sentences."""
         if self.source and self.target:
             return from_files(Path(self.source), Path(self.target))
         return _multi30k(self.pair) if self.pair else _numbers()
@@ -138,11 +134,7 @@ def label(config: Config, source: Source) -> str:
 
 
 def from_files(source: Path, target: Path) -> Corpus:
-    """Pairs out of two files; the last ones are held out.
-
-    Raises:
-        ZooError: a file cannot be read, or they do not fit each other.
-    """
+    """Pairs out of two files; the last ones are held out."""
     pairs, notes = aligned(read_lines(source), read_lines(target), source, target)
     held_out = min(HELD_OUT_MOST, max(1, round(len(pairs) * HELD_OUT_SHARE)))
     if len(pairs) < 3:
@@ -168,9 +160,6 @@ def aligned(
 
     Returns:
         The pairs, and a note for each reason for which some were left out.
-
-    Raises:
-        ZooError: the files have different numbers of lines.
     """
     if len(sources) != len(targets):
         raise ZooError(
@@ -195,11 +184,7 @@ def aligned(
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a UTF-8 file, gzipped or not, each trimmed, spaces made single.
-
-    Raises:
-        ZooError: the file cannot be read, is not UTF-8, or is empty.
-    """
+    """Lines of a UTF-8 file, gzipped or not, each trimmed, spaces made single."""
     text = read_text(path, newline="\n")
     return [sentence(line) for line in text.removesuffix("\n").split("\n")]
 
@@ -237,13 +222,7 @@ def _multi30k(pair: str) -> Corpus:
 def padded(
     sentences: Sequence[Sequence[int]], pad_to: int = 1, rows: int = 0
 ) -> np.ndarray:
-    """Ids of unequal length -> int32 (rows, width), filled with `PAD`.
-
-    Args:
-        sentences: lists of ids.
-        pad_to: the width is a multiple of it.
-        rows: at least as many rows; those without a sentence are all padding.
-    """
+    """Ids of unequal length -> int32 (rows, width), filled with `PAD`."""
     width = -(-max(len(sentence) for sentence in sentences) // pad_to) * pad_to
     ids = np.full((max(rows, len(sentences)), width), PAD, dtype=np.int32)
     for row, sentence in zip(ids, sentences, strict=False):
@@ -353,11 +332,7 @@ class Buckets:
 def buckets_of(
     corpus: Corpus, subwords: Subwords, config: Config, seed: int
 ) -> tuple[Buckets, list[str]]:
-    """The training pairs that are not too long, in batches; a note on the others.
-
-    Raises:
-        ZooError: all are too long.
-    """
+    """The training pairs that are not too long, in batches; a note on the others."""
     pairs = corpus.splits["train"]
     sources, targets = (subwords.encode(side) for side in zip(*pairs, strict=True))
     kept = [

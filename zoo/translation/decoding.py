@@ -23,13 +23,7 @@ State = list[np.ndarray]
 
 
 class Decoder:
-    """The encoder and a step of a model, each compiled.
-
-    Args:
-        model: from `zoo.translation.model.build`; its weights are shared.
-        config: of that model.
-        hypotheses: hypotheses of a sentence.
-    """
+    """The encoder and a step of a model, each compiled."""
 
     def __init__(self, model: keras.Model, config: Config, hypotheses: int) -> None:
         self.hypotheses = hypotheses

@@ -23,9 +23,6 @@ def smoothed_cross_entropy(smoothing: float) -> Callable[[Any, Any], Any]:
 
         −log p[target] + ε (logits[target] − mean(logits))
 
-    Args:
-        smoothing: ε in [0, 1).
-
     Returns:
         A function of targets (batch, time) and logits (batch, time, vocabulary).
 

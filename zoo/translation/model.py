@@ -30,10 +30,6 @@ class SharedEmbedding(keras.layers.Layer):
 
     Forward, `√units · E[id]`; with `reverse=True`, the logits `h Eᵀ + b` of vectors.
 
-    Args:
-        vocabulary_size: rows of the table.
-        units: width of a vector.
-
     Source: Press and Wolf 2017, arXiv 1608.05859 v3.
     """
 
@@ -223,11 +219,6 @@ def step_model(model: keras.Model, config: Config, hypotheses: int) -> keras.Mod
 
     The memory is not repeated for each hypothesis: to the attention, hypotheses are
     what target positions are in training.
-
-    Args:
-        model: from `build`.
-        config: of that model.
-        hypotheses: hypotheses of a sentence, a fixed number.
 
     Returns:
         A model of (tokens (batch, hypotheses), values, keys, mask, *states), each

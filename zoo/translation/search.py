@@ -29,16 +29,7 @@ NUISANCE = (
 
 
 def search_space(hp: keras_tuner.HyperParameters, size: str = "small") -> Config:
-    """Draw a configuration.
-
-    Args:
-        hp: a `keras_tuner.HyperParameters`; its values are taken, or its defaults,
-            which are those of `size`.
-        size: a name in `SIZES`; all that is not drawn is fixed to its values.
-
-    Returns:
-        The configuration; `vocabulary_size` is still to be set by the data.
-    """
+    """Draw a configuration."""
     fixed = SIZES[size]
     scientific = {
         "variant": spaces.variant(hp, fixed.variant),

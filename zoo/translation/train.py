@@ -28,13 +28,7 @@ SAMPLES = 10
 
 
 def train(run: Run) -> None:
-    """Train to the end, from the start or from the run's newest checkpoint.
-
-    Raises:
-        ZooError: the sentences cannot be had or are all too long, or the folder is in
-            use.
-        TrainingFailed: the loss became NaN or infinite.
-    """
+    """Train to the end, from the start or from the run's newest checkpoint."""
     corpus = run.source.load()
     if run.extras:
         subwords = Subwords.from_json(str(run.extras["subwords"]))

@@ -43,14 +43,7 @@ class Translation:
 
 
 class Translate:
-    """Translates sentences with a model, whose weights may change between calls.
-
-    Args:
-        model: from `zoo.translation.model.build`.
-        config: of that model.
-        subwords: its vocabulary.
-        how: beam and length penalty.
-    """
+    """Translates sentences with a model, whose weights may change between calls."""
 
     def __init__(
         self,

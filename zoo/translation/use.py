@@ -115,11 +115,7 @@ def told(figures: dict[str, Any]) -> str:
 
 
 def predict(saved: Saved, options: Predict, as_json: bool) -> dict[str, Any] | None:
-    """What ``zoo predict`` does: write translations, or return them as JSON.
-
-    Raises:
-        ZooError: standard input is not UTF-8, or has no sentence to draw.
-    """
+    """What ``zoo predict`` does: write translations, or return them as JSON."""
     translator = Translator.from_saved(saved)
     how = Search(options.beam, options.length_penalty)
     begun = time.perf_counter()
@@ -153,11 +149,7 @@ def predict(saved: Saved, options: Predict, as_json: bool) -> dict[str, Any] | N
 
 
 def _lines() -> Iterator[str]:
-    """Sentences of standard input.
-
-    Raises:
-        ZooError: it is not UTF-8.
-    """
+    """Sentences of standard input."""
     for number, line in enumerate(iter(sys.stdin.buffer.readline, b""), 1):
         try:
             text = sentence(line.decode("utf-8-sig" if number == 1 else "utf-8"))
