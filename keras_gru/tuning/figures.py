@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_gru.tuning.files import replacing
+from keras_gru.files import replacing
 from keras_gru.tuning.records import Record
 from keras_gru.tuning.settings import Settings
 

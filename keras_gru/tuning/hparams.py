@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from keras_gru.tuning.files import replacing
+from keras_gru.files import replacing
 from keras_gru.tuning.records import COMPLETED, RUNNING, Record
 from keras_gru.tuning.settings import Settings
 

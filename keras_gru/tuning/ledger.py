@@ -10,9 +10,9 @@ from typing import Any
 
 import keras_tuner
 
+from keras_gru.files import set_aside, write_json
 from keras_gru.tuning import proposals, records
 from keras_gru.tuning.errors import SweepError, one_line
-from keras_gru.tuning.files import set_aside, write_json
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, Record
 from keras_gru.tuning.settings import Settings
 

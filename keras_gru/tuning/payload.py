@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from keras_gru.files import replacing
 from keras_gru.tuning.errors import SweepError, one_line
-from keras_gru.tuning.files import replacing
 
 FILE = "state/hypermodel.pkl"
 SIGNATURE = "state/hypermodel.pkl.signature"

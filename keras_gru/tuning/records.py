@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from keras_gru.files import set_aside, write_json
 from keras_gru.tuning.errors import SweepError
-from keras_gru.tuning.files import set_aside, write_json
 
 RESULT = "result.json"  # what a worker leaves of a trial, beside its record
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_gru.tuning.files import write_text
+from keras_gru.files import write_text
 from keras_gru.tuning.records import COMPLETED, FAILED, Record, best
 from keras_gru.tuning.settings import Settings
 from keras_gru.tuning.space import Dimension

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from keras_gru.files import set_aside, write_json
 from keras_gru.tuning.errors import SweepError, one_line
-from keras_gru.tuning.files import set_aside, write_json
 
 TUNERS = ("hyperband", "bayesian", "random", "grid")
 FILE = "sweep.json"

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import keras_tuner
 
-from keras_gru.tuning.files import write_json
+from keras_gru.files import write_json
 
 FILE = "epochs.json"
 OTHERS = 3  # trials that must have come as far

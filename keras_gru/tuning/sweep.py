@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_gru.files import PARTIAL, write_json
 from keras_gru.tuning import records, settings
 from keras_gru.tuning.errors import SweepError, SweepFailed
-from keras_gru.tuning.files import PARTIAL, write_json
 from keras_gru.tuning.ledger import Ledger
 from keras_gru.tuning.locks import lock
 from keras_gru.tuning.pool import environment

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_gru.tuning.files import write_text
+from keras_gru.files import write_text
 from keras_gru.tuning.records import RUNNING, Record
 from keras_gru.tuning.settings import Settings
 from keras_gru.tuning.space import Dimension

@@ -17,8 +17,8 @@ import keras_tuner
 import numpy as np
 from keras_tuner.src.engine import tuner_utils
 
+from keras_gru.files import replacing
 from keras_gru.tuning.errors import SweepError, one_line
-from keras_gru.tuning.files import replacing
 from keras_gru.tuning.ledger import Report
 from keras_gru.tuning.records import EPOCHS, SEED, TOO_LARGE
 

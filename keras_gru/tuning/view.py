@@ -6,8 +6,8 @@ import shutil
 import time
 from pathlib import Path
 
+from keras_gru.files import replacing
 from keras_gru.tuning import hparams, pictures, records, report, tables
-from keras_gru.tuning.files import replacing
 from keras_gru.tuning.progress import Line
 from keras_gru.tuning.records import Record
 from keras_gru.tuning.settings import Settings

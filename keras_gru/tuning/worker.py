@@ -18,9 +18,9 @@ from typing import Any, TextIO
 
 import keras_tuner
 
+from keras_gru.files import write_json
 from keras_gru.tuning import payload, records, settings
 from keras_gru.tuning.errors import SweepError, one_line
-from keras_gru.tuning.files import write_json
 from keras_gru.tuning.proposals import with_values
 from keras_gru.tuning.records import RESULT
 from keras_gru.tuning.stopping import MedianStopping

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from keras_gru.files import write_json
 from keras_gru.tuning import hparams, pictures, report, space, tables
-from keras_gru.tuning.files import write_json
 from keras_gru.tuning.progress import Line
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, SEED, Record
 from keras_gru.tuning.space import Dimension

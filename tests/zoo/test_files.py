@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from keras_gru.tuning import files as tuning_files
+from keras_gru import files as layer_files
 from tests.zoo.conftest import Zoo
 from zoo import files, load
 from zoo.training import runs, weights
 
 replacings = pytest.mark.parametrize(
-    "replacing", [files.replacing, tuning_files.replacing]
+    "replacing", [files.replacing, layer_files.replacing]
 )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import keras_gru
+from keras_gru.resume.checkpoint import values_of
 from tests.zoo.tiny_zoo import TINY
 from zoo.backend import chosen
 from zoo.config import words
@@ -25,7 +26,7 @@ from zoo.language_model.tokens import Vocabulary
 from zoo.language_model.use import generate
 from zoo.sweeps.spaces import VARIANTS
 from zoo.training.runs import Run, RunFolder
-from zoo.training.weights import copy_weights, values_of
+from zoo.training.weights import copy_weights
 
 CONFIG = replace(TINY, vocabulary_size=9)
 IDS = np.random.default_rng(0).integers(0, 9, size=80).astype("int32")

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 import zoo
+from keras_gru.resume.checkpoint import values_of
 from tests.zoo.conftest import Zoo
 from zoo import presets
 from zoo.backend import chosen
 from zoo.errors import ZooError
 from zoo.language_model.use import LanguageModel
 from zoo.presets.make import _without_out, make
-from zoo.training.weights import values_of
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import soundfile
 from scipy import signal
 
 import zoo as zoo_package
+from keras_gru.resume.checkpoint import values_of
 from keras_gru.tuning.records import EPOCHS, SEED
 from keras_gru.tuning.trials import Trial
 from tests.zoo import tiny_speech
@@ -28,7 +29,6 @@ from zoo.speech.data import Source
 from zoo.speech.features import log_mel
 from zoo.speech.use import Recogniser
 from zoo.sweeps.model import ProgramModel, settings_of
-from zoo.training.weights import values_of
 
 STEPS = 2 * (60 // 4)
 

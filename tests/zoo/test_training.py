@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import keras_gru
+from keras_gru.resume.checkpoint import values_of
 from zoo.backend import seed_everything
 from zoo.training import fit as training
 from zoo.training import weights
 from zoo.training.objective import Objective
 from zoo.training.runs import RunFolder
 from zoo.training.validation import Validation
-from zoo.training.weights import values_of
 
 EPOCHS, STEPS = 3, 3
 

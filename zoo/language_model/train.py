@@ -7,6 +7,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
+from keras_gru.resume import ExactResume
 from zoo.backend import seed_everything
 from zoo.files import write_text
 from zoo.language_model import sampling
@@ -19,7 +20,6 @@ from zoo.language_model.use import generate
 from zoo.presets.pretrained import initial_weights
 from zoo.training.fit import fit
 from zoo.training.optimizers import adamw
-from zoo.training.resume import ExactResume
 from zoo.training.runs import Run
 
 

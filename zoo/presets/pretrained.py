@@ -11,12 +11,12 @@ from typing import Any, ClassVar, TypeVar
 import keras
 import numpy as np
 
+from keras_gru.resume.checkpoint import values_of
 from zoo import presets
 from zoo.errors import ZooError
 from zoo.files import making, write_json
 from zoo.presets.saved import Saved, open_saved
 from zoo.training import weights
-from zoo.training.weights import values_of
 
 Self = TypeVar("Self", bound="Pretrained")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.training.resume import ExactResume as ExactResume
+    from keras_gru.resume import ExactResume as ExactResume
 
 __all__ = ["ExactResume"]
 
@@ -14,7 +14,7 @@ def __getattr__(name: str) -> Any:
     """Import `ExactResume` when it is used: a callback needs Keras and its backend."""
     if name != "ExactResume":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from zoo.training.resume import ExactResume
+    from keras_gru.resume import ExactResume
 
     globals()[name] = ExactResume
     return ExactResume

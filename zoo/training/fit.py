@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 
 import keras
 
+from keras_gru.resume import ExactResume, NotFinite, ResumeError
+from zoo.errors import TrainingFailed, ZooError
 from zoo.training.data import Batches, StepBatches
 from zoo.training.objective import Objective
-from zoo.training.resume import ExactResume
 from zoo.training.runs import Run
-from zoo.training.validation import Measure, Validation, verbosity
+from zoo.training.validation import Measure, Validation
 
 
 def fit(
@@ -41,20 +43,25 @@ def fit(
         The validations, with the best weights.
     """
     run.check_size(portable.count_params())
-    resume = ExactResume(
-        run.folder.checkpoints,
-        Batches(batches),
-        seconds=run.checkpoint_seconds,
-        facts={"data": run.data_sha256},
-    )
-    resume.tell_damage()
-    validation = Validation(run, resume, portable, figures, objective, loss_scale)
-    model.fit(
-        resume.data,
-        epochs=run.config.epochs,
-        initial_epoch=resume.initial_epoch,
-        shuffle=False,
-        verbose=verbosity(),
-        callbacks=resume.callbacks(*before(resume), validation, *run.callbacks),
-    )
+    try:
+        resume = ExactResume(
+            run.folder.checkpoints,
+            Batches(batches),
+            seconds=run.checkpoint_seconds,
+            facts={"data": run.data_sha256},
+        )
+        resume.tell_damage()
+        validation = Validation(run, resume, portable, figures, objective, loss_scale)
+        model.fit(
+            resume.data,
+            epochs=run.config.epochs,
+            initial_epoch=resume.initial_epoch,
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 0,  # a bar, or lines of `Validation`
+            callbacks=resume.callbacks(*before(resume), validation, *run.callbacks),
+        )
+    except ResumeError as error:
+        raise ZooError(str(error)) from error
+    except NotFinite as error:
+        raise TrainingFailed(str(error)) from error
     return validation

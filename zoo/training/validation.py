@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,13 +13,14 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from keras_gru.resume import ExactResume
+from keras_gru.resume.checkpoint import last_good, values_of
 from zoo.errors import TrainingFailed
 from zoo.files import naming
-from zoo.training import checkpoint, plots, weights
+from zoo.training import plots, weights
 from zoo.training.objective import Objective
-from zoo.training.resume import ExactResume
 from zoo.training.runs import Run
-from zoo.training.weights import digest_of, values_of, weights_to_use
+from zoo.training.weights import digest_of, weights_to_use
 
 # At most so many values of the training loss: a curve has no more pixels.
 TRAINING_POINTS = 500
@@ -144,7 +144,7 @@ class Validation(keras.callbacks.Callback):
             if not math.isfinite(value):
                 raise TrainingFailed(
                     f"training stopped: the {name} was {value} at step {step}; "
-                    f"{checkpoint.last_good(self.run.checkpoints)}"
+                    f"{last_good(self.run.checkpoints)}"
                 )
         before = (
             float(self.objective.best(self.history)[self.objective.name])
@@ -192,8 +192,3 @@ class Validation(keras.callbacks.Callback):
 def figure_names(entry: Mapping[str, Any]) -> list[str]:
     """The names of a history entry's figures."""
     return [name for name in entry if name not in ("step", "seconds", "train_loss")]
-
-
-def verbosity() -> int:
-    """Of `fit`: a bar on a terminal; elsewhere the lines of `Validation` only."""
-    return 1 if sys.stdout.isatty() else 0

@@ -9,9 +9,9 @@ import h5py
 import keras
 import numpy as np
 
+from keras_gru.resume.checkpoint import digest, values_of
 from zoo.errors import ZooError
 from zoo.files import replacing, require_room
-from zoo.training.checkpoint import digest
 
 HASH_ATTRIBUTE = "keras_gru_sha256"
 HDF5_BYTES = 8192  # more than HDF5 adds to a weight
@@ -19,11 +19,6 @@ HDF5_BYTES = 8192  # more than HDF5 adds to a weight
 
 class Damaged(ZooError):
     """A weights file cannot be read, or belongs to another model."""
-
-
-def values_of(variables: list[keras.Variable]) -> list[np.ndarray]:
-    """Copy the values of variables into NumPy, in their own dtype."""
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
 def weights_to_use(model: keras.Model) -> list[np.ndarray]:

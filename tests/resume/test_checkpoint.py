@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.files import replacing
-from zoo.training import checkpoint as checkpoints
-from zoo.training.checkpoint import Checkpoint, DamagedCheckpoint
+from keras_gru.files import replacing
+from keras_gru.resume import checkpoint as checkpoints
+from keras_gru.resume.checkpoint import Checkpoint, DamagedCheckpoint
 
 pytestmark = pytest.mark.once
 

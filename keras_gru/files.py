@@ -60,6 +60,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
+def remove_partial(folder: Path) -> None:
+    """Remove what a killed process left half-written in `folder`."""
+    for partial in folder.glob(f"{PARTIAL}*"):
+        partial.unlink(missing_ok=True)
+
+
 def set_aside(path: Path, reason: object) -> None:
     """Rename a damaged file, so that nothing of it is lost, and warn on stderr."""
     number = 1

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
-from zoo.files import remove_partial, replacing
+from keras_gru.files import remove_partial, replacing
 
 # The previous checkpoint stays until the next one, in case the newest is damaged later.
 KEPT = 2
@@ -37,6 +38,11 @@ class Checkpoint:
     arrays: dict[str, np.ndarray]
     metadata: dict[str, Any]
     damaged: list[Path] = field(default_factory=list)
+
+
+def values_of(variables: Iterable[Any]) -> list[np.ndarray]:
+    """Copy the values of Keras' variables into NumPy, in their own dtype."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
 def digest(arrays: Iterable[tuple[str, np.ndarray]]) -> str:

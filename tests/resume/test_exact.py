@@ -10,9 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.errors import TrainingFailed, ZooError
-from zoo.training import ExactResume
-from zoo.training.weights import values_of
+from keras_gru.resume import ExactResume, NotFinite, ResumeError
+from keras_gru.resume.checkpoint import values_of
 
 EPOCHS, BATCHES = 3, 5
 
@@ -124,9 +123,9 @@ def test_a_finished_training_trains_no_more(tmp_path: Path) -> None:
 def test_other_trainings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Kill):
         _train(tmp_path, KillAt(1, 1), facts={"data": "one"})
-    with pytest.raises(ZooError, match="of another training"):
+    with pytest.raises(ResumeError, match="of another training"):
         _train(tmp_path, facts={"data": "two"})
-    with pytest.raises(ZooError, match="of another model"):
+    with pytest.raises(ResumeError, match="of another model"):
         _train(tmp_path, units=9, facts={"data": "one"})
 
 
@@ -134,6 +133,6 @@ def test_a_loss_without_bounds_leaves_the_good_checkpoint(tmp_path: Path) -> Non
     with pytest.raises(Kill):
         _train(tmp_path, KillAt(0, 2))
     (good,) = tmp_path.iterdir()
-    with pytest.raises(TrainingFailed, match=f"no longer finite.*{good.name}"):
+    with pytest.raises(NotFinite, match=f"no longer finite.*{good.name}"):
         _train(tmp_path, data=Shuffled(np.inf))
     assert list(tmp_path.iterdir()) == [good]

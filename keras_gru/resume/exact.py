@@ -6,6 +6,8 @@ Example:
 
     .. code-block:: python
 
+        from keras_gru.resume import ExactResume
+
         model.compile("adam", "sparse_categorical_crossentropy")
         resume = ExactResume("checkpoints", batches, seconds=60)
         model.fit(
@@ -33,10 +35,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.errors import TrainingFailed, ZooError
-from zoo.training import checkpoint as checkpoints
-from zoo.training.checkpoint import Checkpoint
-from zoo.training.weights import values_of
+from keras_gru.resume import checkpoint as checkpoints
+from keras_gru.resume.checkpoint import Checkpoint, values_of
+from keras_gru.resume.errors import NotFinite, ResumeError
 
 # What Keras' own callbacks decide by; a callback of yours names it in `STATE`.
 STATES = {
@@ -79,7 +80,7 @@ class ExactResume(keras.callbacks.Callback):
         damaged: checkpoints that were newer and could not be read.
 
     Raises:
-        ZooError: the checkpoints are all damaged, or of another training.
+        ResumeError: the checkpoints are all damaged, or of another training.
     """
 
     def __init__(
@@ -205,11 +206,11 @@ class ExactResume(keras.callbacks.Callback):
         try:
             found = checkpoints.latest(self.folder)
         except checkpoints.DamagedCheckpoint as error:
-            raise ZooError(
+            raise ResumeError(
                 f"{error}; nothing is left to resume: train in another folder"
             ) from error
         if found is not None and found.metadata["facts"] != self.facts:
-            raise ZooError(
+            raise ResumeError(
                 f"{self.folder} is of another training: it was begun with "
                 f"{found.metadata['facts']}, this is {self.facts}"
             )
@@ -237,7 +238,7 @@ class ExactResume(keras.callbacks.Callback):
         step = epoch * self.data.batches + batch
         bad = checkpoints.require_finite(arrays)
         if bad is not None:
-            raise TrainingFailed(
+            raise NotFinite(
                 f"training stopped: {bad} is no longer finite at step {step}; "
                 f"{checkpoints.last_good(self.folder)}"
             )
@@ -284,7 +285,7 @@ class ExactResume(keras.callbacks.Callback):
             model.test_on_batch(*(first if isinstance(first, tuple) else (first,)))
             model.optimizer.build(model.trainable_variables)
         if shapes != _shapes(self._variables()):
-            raise ZooError(
+            raise ResumeError(
                 f"{self.folder}: the checkpoint of step {self._checkpoint.step} is of "
                 f"another model: the code or its libraries have changed since"
             )
@@ -295,7 +296,7 @@ class ExactResume(keras.callbacks.Callback):
         assert self._checkpoint is not None
         states = self._checkpoint.metadata["callbacks"]
         if len(states) != len(self._others):
-            raise ZooError(
+            raise ResumeError(
                 f"{self.folder}: begun with {len(states)} callbacks, gone on with "
                 f"{len(self._others)}"
             )
