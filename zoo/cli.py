@@ -12,6 +12,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -155,8 +156,12 @@ def _train(
 def use_command(name: str, action: str, program: Program) -> click.Command:
     """``zoo evaluate`` and ``zoo predict`` of a program."""
     kind = program.evaluate if action == "evaluate" else program.predict
+    of_source = configs.options(program.source) if action == "evaluate" else []
 
     def run(run: str, as_json: bool, backend: str | None, **values: Any) -> None:
+        on = {one: values.pop(one) for one in of_source}
+        typed = {one: value for one, value in on.items() if value is not None}
+        source = program.source(**typed) if typed else None
         options = kind(**values)
         saved = open_saved(run, name)
         backends.use(chosen(backend))
@@ -164,16 +169,21 @@ def use_command(name: str, action: str, program: Program) -> click.Command:
         if action == "predict":
             found = use.predict(saved, options, as_json)
         else:
-            found = use.PRETRAINED.from_saved(saved).evaluate(**vars(options))
+            trained = use.PRETRAINED.from_saved(saved)
+            found = trained.evaluate(**vars(options), on=source)
             if not as_json:
                 print(use.told(found))
         if as_json:
             print(json.dumps(found))
 
+    params = [click.Argument(["run"], metavar="RUN|PRESET"), *options_of(kind)]
+    if action == "evaluate":
+        unset = SimpleNamespace(**dict.fromkeys(of_source))
+        params += options_of(program.source, unset)
     command = click.Command(
         action,
         callback=run,
-        params=[click.Argument(["run"], metavar="RUN|PRESET"), *options_of(kind)],
+        params=params,
         help=(kind.__doc__ or "").partition("\n")[0]
         if action == "predict"
         else f"Measure: {program.summary}.",

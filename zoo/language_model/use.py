@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.language_model.config import Config
+from zoo.language_model.data import Source
 from zoo.language_model.evaluation import Text, measure
 from zoo.language_model.model import build, reset_carried_state
 from zoo.language_model.sampling import Predict, Sampling, probabilities
@@ -57,8 +58,11 @@ class LanguageModel(Pretrained):
             self._streaming = self._carrying(batch_size=1)
         return generate(self._streaming, self.tokens, prompt, how)
 
-    def evaluate(self, **options: Any) -> dict[str, Any]:
+    def evaluate(self, *, on: Source | None = None, **options: Any) -> dict[str, Any]:
         """Measure the loss on the validation part of the text.
+
+        Args:
+            on: another text than that of the training.
 
         Returns:
             nats and bits_per_char (means over characters), dataset, split, characters,
@@ -67,7 +71,7 @@ class LanguageModel(Pretrained):
         Raises:
             ZooError: the text cannot be had, or has changed.
         """
-        corpus = self.saved.load_data()
+        corpus = self.saved.load_data(on)
         text = Text.of(corpus.validation, self.tokens)
         model = self._carrying(self.config.evaluation_streams)
         begun = time.perf_counter()

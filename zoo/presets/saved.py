@@ -49,8 +49,10 @@ class Saved:
     def is_run(self) -> bool:
         return (Path(self.name) / "settings.json").is_file()
 
-    def load_data(self) -> Any:
-        """Load the data that it was trained on."""
+    def load_data(self, on: Any = None) -> Any:
+        """Load the data that it was trained on, or those of another source, `on`."""
+        if on is not None:
+            return on.load()
         found = self.source.load()
         if found.sha256 != self.data_sha256:
             raise ZooError(

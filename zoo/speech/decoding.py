@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
@@ -24,6 +25,43 @@ class Heard:
     digit: int
     probability: float
     step: int = 0
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What was heard in one recording.
+
+    Attributes:
+        heard: the digits in their order.
+        features: what the model saw, (time, width).
+        posteriors: probabilities: of the digits (10,), or at each step of blank and
+            digits (time, 11).
+        seconds_a_step: how long a step of the features is.
+    """
+
+    heard: list[Heard]
+    features: np.ndarray
+    posteriors: np.ndarray
+    seconds_a_step: float
+
+    @property
+    def text(self) -> str:
+        """The digits, such as "7 3 1"."""
+        return " ".join(str(one.digit) for one in self.heard)
+
+    def as_json(self) -> dict[str, Any]:
+        """Digits, their probabilities and, of strings, when they were decided on."""
+        facts: dict[str, Any] = {
+            "digits": [one.digit for one in self.heard],
+            "probabilities": [round(one.probability, 6) for one in self.heard],
+        }
+        if self.posteriors.ndim == 2:
+            facts["seconds"] = [self.second(one) for one in self.heard]
+        return facts
+
+    def second(self, one: Heard) -> float:
+        """When a digit was decided on: the end of its step."""
+        return round((one.step + 1) * self.seconds_a_step, 3)
 
 
 @dataclass

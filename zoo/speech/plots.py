@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.speech.decoding import Recognised
 from zoo.training.plots import picture
-
-if TYPE_CHECKING:
-    from zoo.speech.use import Recognised
 
 
 def recognition(recognised: Recognised, mels: int, title: str, path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,49 +16,13 @@ from zoo.presets.saved import Saved
 from zoo.speech import audio, plots
 from zoo.speech.batches import held_out, with_tail
 from zoo.speech.config import SAMPLE_RATE, Config, Predict
-from zoo.speech.decoding import Heard, decode, posteriors
+from zoo.speech.data import Source
+from zoo.speech.decoding import Heard, Recognised, decode, posteriors
 from zoo.speech.evaluation import logits_of, recognise
 from zoo.speech.features import HOP, Features
 from zoo.speech.model import build
 from zoo.speech.streaming import PIECE, Listening
 from zoo.training.plots import require_format
-
-
-@dataclass(frozen=True)
-class Recognised:
-    """What was heard in one recording.
-
-    Attributes:
-        heard: the digits in their order.
-        features: what the model saw, (time, width).
-        posteriors: probabilities: of the digits (10,), or at each step of blank and
-            digits (time, 11).
-        seconds_a_step: how long a step of the features is.
-    """
-
-    heard: list[Heard]
-    features: np.ndarray
-    posteriors: np.ndarray
-    seconds_a_step: float
-
-    @property
-    def text(self) -> str:
-        """The digits, such as "7 3 1"."""
-        return " ".join(str(one.digit) for one in self.heard)
-
-    def as_json(self) -> dict[str, Any]:
-        """Digits, their probabilities and, of strings, when they were decided on."""
-        facts: dict[str, Any] = {
-            "digits": [one.digit for one in self.heard],
-            "probabilities": [round(one.probability, 6) for one in self.heard],
-        }
-        if self.posteriors.ndim == 2:
-            facts["seconds"] = [self.second(one) for one in self.heard]
-        return facts
-
-    def second(self, one: Heard) -> float:
-        """When a digit was decided on: the end of its step."""
-        return round((one.step + 1) * self.seconds_a_step, 3)
 
 
 class Recogniser(Pretrained):
@@ -142,12 +105,14 @@ class Recogniser(Pretrained):
         listening.finish()
         yield len(samples) / SAMPLE_RATE, list(listening.heard)
 
-    def evaluate(self, split: str = "test", **options: Any) -> dict[str, Any]:
+    def evaluate(
+        self, *, split: str = "test", on: Source | None = None, **options: Any
+    ) -> dict[str, Any]:
         """Measure accuracy or word error rate on a part of the data.
 
         Args:
             split: "test", or "validation", which chose the weights.
-            options: none.
+            on: other recordings than those of the training.
 
         Returns:
             wer, of one digit a recording also accuracy = 1 - wer, nats a recording,
@@ -156,8 +121,8 @@ class Recogniser(Pretrained):
         Raises:
             ZooError: the data cannot be had, or have changed.
         """
-        source = self.saved.source
-        examples = held_out(self.saved.load_data().split, split, self.config)
+        source = on or self.saved.source
+        examples = held_out(self.saved.load_data(on).split, split, self.config)
         begun = time.perf_counter()
         _, figures = recognise(self.model, examples, self.features, self.config)
         if "accuracy" in figures:  # one word each: every error is a substitution

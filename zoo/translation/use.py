@@ -16,7 +16,7 @@ from zoo.presets.pretrained import Pretrained
 from zoo.presets.saved import Saved
 from zoo.training.plots import picture
 from zoo.translation.config import Config, Predict, Search
-from zoo.translation.data import LONGEST_LINE, sentence
+from zoo.translation.data import LONGEST_LINE, Source, sentence
 from zoo.translation.evaluation import accuracy, bleu_and_chrf
 from zoo.translation.model import build
 from zoo.translation.subwords import Subwords
@@ -69,11 +69,14 @@ class Translator(Pretrained):
             self._compiled[how] = translate
         return self._compiled[how](sentences)
 
-    def evaluate(self, *, split: str = "test", **options: Any) -> dict[str, Any]:
+    def evaluate(
+        self, *, split: str = "test", on: Source | None = None, **options: Any
+    ) -> dict[str, Any]:
         """Translate held-out sentences of the data that it was trained on, and compare.
 
         Args:
             split: "test" or "validation".
+            on: other sentences than those of the training.
             options: those of `Search`.
 
         Returns:
@@ -83,7 +86,7 @@ class Translator(Pretrained):
         Raises:
             ZooError: the data cannot be had, or have changed.
         """
-        corpus, how = self.saved.load_data(), Search(**options)
+        corpus, how = self.saved.load_data(on), Search(**options)
         sources, references = zip(*corpus.splits[split], strict=True)
         begun = time.perf_counter()
         found = [made.text for made in self.translate(sources, how)]
