@@ -92,6 +92,7 @@ def _run_script(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
         _run(folder, path)
     else:
         monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", [str(path)])
         runpy.run_path(str(path), run_name="__main__")
 
 
