@@ -1,4 +1,8 @@
-"""Errors that the command line prints as one line."""
+"""Errors that the command line prints as one line.
+
+Any function of the zoo may raise a `ZooError`; the docstrings of what Python users call
+say when.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from keras_gru.native.function import Native
 from keras_gru.native.library import Options
 
 LIBRARY = "libkeras_gru_tensorflow.so"
+
+_loading = threading.Lock()
 
 
 def refusal() -> str | None:
@@ -104,9 +107,14 @@ def backward(
     ]
 
 
-@functools.cache
 def _operations() -> tuple[Any, str | None]:
     """The module with the operations or None, and the reason why it is None."""
+    with _loading:  # a gradient can be registered once only, by one of many threads
+        return _load()
+
+
+@functools.cache
+def _load() -> tuple[Any, str | None]:
     if (reason := library.missing()) is not None:
         return None, reason
     where = library.path(LIBRARY)

@@ -1,4 +1,8 @@
-"""What a sweep says when it cannot begin or cannot go on: always one line."""
+"""What a sweep says when it cannot begin or cannot go on: always one line.
+
+Any function of `keras_gru.tuning` may raise a `SweepError`; the docstrings of the
+public ones say when.
+"""
 
 from __future__ import annotations
 

@@ -44,9 +44,6 @@ class Ledger:
     Args:
         folder: of the sweep.
         settings: of the sweep.
-
-    Raises:
-        SweepError: the records were made with another seed.
     """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
@@ -56,11 +53,7 @@ class Ledger:
         self.space = _read_space(folder / SPACE)
 
     def declare(self, space: keras_tuner.HyperParameters) -> None:
-        """Take the space from a worker; the first one decides.
-
-        Raises:
-            SweepError: it is another space than that of the trials so far.
-        """
+        """Take the space from a worker; the first one decides."""
         config = _config(space)
         if self.space is None:
             if not config["space"]:

@@ -15,9 +15,6 @@ from keras_gru.tuning.errors import SweepError
 def lock(path: Path, seconds: float = 0.0) -> Iterator[None]:
     """Hold a lock file; wait `seconds` for one that is held.
 
-    Raises:
-        SweepError: another process holds it.
-
     Example:
         >>> import pathlib, tempfile
         >>> with lock(pathlib.Path(tempfile.mkdtemp()) / "lock"):

@@ -117,9 +117,6 @@ def param_space(space: keras_tuner.HyperParameters) -> dict[str, Any]:
 
     Those on branches that are not taken are drawn too, and have no effect.
 
-    Raises:
-        SweepError: Ray Tune has no such domain.
-
     Example:
         >>> import keras_tuner
         >>> hp = keras_tuner.HyperParameters()
@@ -144,11 +141,7 @@ def param_space(space: keras_tuner.HyperParameters) -> dict[str, Any]:
 
 
 def require_ray() -> None:
-    """Check that Ray Tune is there.
-
-    Raises:
-        SweepError: it is not.
-    """
+    """Check that Ray Tune is there."""
     if importlib.util.find_spec("ray") is None:
         raise SweepError("this needs ray: pip install 'keras_gru[ray]'")
 

@@ -28,9 +28,6 @@ def save(folder: Path, hypermodel: Any, fit: Mapping[str, Any]) -> str:
 
     Returns:
         The SHA-256 of the pickle, for `load` in the workers.
-
-    Raises:
-        SweepError: they cannot be pickled.
     """
     import cloudpickle
 
@@ -59,9 +56,6 @@ def load(
         digest: SHA-256 of the pickle where the caller knows it; else its signature
             must be this user's.
         trust: read it whoever has written it.
-
-    Raises:
-        SweepError: they cannot be read here, or were not written by this user.
     """
     import cloudpickle
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_gru.tuning import costs, figures, parallel
+from keras_gru.tuning import costs, figures
 from keras_gru.tuning.records import COMPLETED, FAILED, Record
 from keras_gru.tuning.settings import Settings
 from keras_gru.tuning.space import Dimension, is_variant
@@ -38,8 +38,6 @@ def draw(
     if costs.draw(folder / "costs.png", completed, settings):
         pictures["What it costs"] = folder / "costs.png"
     if used:
-        pictures["All hyperparameters"] = folder / "parallel_coordinates.png"
-        parallel.draw(pictures["All hyperparameters"], completed, used, settings)
         pictures["Each hyperparameter"] = folder / "hyperparameters.png"
         _panels(pictures["Each hyperparameter"], completed, used, settings)
     for dimension in filter(is_variant, used):

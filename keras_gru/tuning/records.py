@@ -122,9 +122,6 @@ def read_all(folder: Path, seed: int) -> dict[int, Record]:
     Args:
         folder: of the sweep.
         seed: of the sweep.
-
-    Raises:
-        SweepError: the trials were made with another seed.
     """
     records = {}
     for path in sorted(folder.glob("trials/*/trial.json")):

@@ -45,11 +45,7 @@ class Settings:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Refuse what no sweep can run with.
-
-        Raises:
-            SweepError: naming the argument, its value and what was expected.
-        """
+        """Refuse what no sweep can run with."""
         _expect(self.tuner in TUNERS, "tuner", self.tuner, f"one of {TUNERS}")
         _expect(self.trials >= 1, "trials", self.trials, "at least 1")
         _expect(self.seed >= 0, "seed", self.seed, "0 or more")
@@ -80,11 +76,7 @@ class Settings:
 
 
 def read(folder: Path) -> Settings:
-    """Read the settings of a sweep.
-
-    Raises:
-        SweepError: there are none, or they are damaged and so is their copy.
-    """
+    """Read the settings of a sweep."""
     reasons = []
     for path in (folder / FILE, folder / COPY):
         try:
@@ -105,11 +97,7 @@ def write(folder: Path, settings: Settings) -> None:
 
 
 def begin(folder: Path, settings: Settings) -> None:
-    """Make the folder of a new sweep.
-
-    Raises:
-        SweepError: it is in use, or cannot be written.
-    """
+    """Make the folder of a new sweep."""
     if folder.exists() and not folder.is_dir():
         raise SweepError(f"out={str(folder)!r} is a file; expected a folder")
     if (folder / FILE).is_file() or any(folder.glob("trials/*/trial.json*")):
@@ -127,11 +115,7 @@ def begin(folder: Path, settings: Settings) -> None:
 
 
 def go_on(folder: Path, settings: Settings) -> None:
-    """Check that `settings` are those of the sweep in `folder`; more trials may be.
-
-    Raises:
-        SweepError: there is no sweep, or it has other settings.
-    """
+    """Check that `settings` are those of the sweep in `folder`; more trials may be."""
     before = read(folder)
     stored = asdict(before)
     given = json.loads(json.dumps(asdict(replace(settings, trials=before.trials))))

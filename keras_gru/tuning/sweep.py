@@ -196,11 +196,7 @@ def run(
 
 
 def require(tuner: str = "random") -> None:
-    """Check that the packages of the extra ``[tune]`` are there.
-
-    Raises:
-        SweepError: naming those that are missing.
-    """
+    """Check that the packages of the extra ``[tune]`` are there."""
     needed = NEEDED | (NEEDED_BY_BAYESIAN if tuner == "bayesian" else {})
     missing = [
         distribution

@@ -44,12 +44,7 @@ class Trial:
     max_parameters: int | None = None
 
     def check_size(self, parameters: int) -> None:
-        """End the trial where its model has too many parameters.
-
-        Raises:
-            TooLarge: it has; the trial counts as failed, and not among the failures
-                that end a sweep.
-        """
+        """End the trial where its model has too many parameters."""
         if self.max_parameters is not None and parameters > self.max_parameters:
             raise TooLarge(
                 f"{parameters:,} parameters, more than {self.max_parameters:,}"
@@ -61,11 +56,7 @@ class TooLarge(Exception):
 
 
 def explore(hypermodel: Any) -> keras_tuner.HyperParameters:
-    """All hyperparameters that a hypermodel asks for, on every conditional branch.
-
-    Raises:
-        SweepError: the model cannot be built to be asked.
-    """
+    """All hyperparameters that a hypermodel asks for, on every conditional branch."""
     space = keras_tuner.HyperParameters()
     pending: list[list[Any]] = []
     seen: list[list[Any]] = []

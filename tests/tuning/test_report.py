@@ -105,7 +105,6 @@ def test_the_report_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert pictured == {
         "best_so_far.png",
         "costs.png",
-        "parallel_coordinates.png",
         "hyperparameters.png",
         "variants.png",
     }

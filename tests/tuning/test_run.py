@@ -97,7 +97,7 @@ def _check_output(out: Path, found: tuning.Results) -> None:
     best = json.loads((out / "best.json").read_text())
     assert best["metric"] == found.best.metric == min(r.metric for r in found.trials)
     assert best["values"] == found.best.hyperparameters
-    for name in ("best_so_far", "parallel_coordinates", "hyperparameters", "variants"):
+    for name in ("best_so_far", "hyperparameters", "variants"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     report = (out / "report.html").read_text()
     assert report.count("data:image/png;base64,") == 5
