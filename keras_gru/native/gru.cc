@@ -124,11 +124,23 @@ bool is_activation(int32_t activation) {
   return activation >= GRU_LINEAR && activation <= GRU_HARD_SIGMOID;
 }
 
+// Whether the bytes of every array, and places in it, can be counted in 64 bits.
+bool countable(const GruProblem& problem) {
+  const int64_t widest = problem.units > problem.features ? problem.units : problem.features;
+  int64_t rows, numbers, weights, bytes;
+  // At most 16 numbers a unit: gates, what is saved of them, and their alignment.
+  return !__builtin_mul_overflow(problem.batch, problem.timesteps + 1, &rows) &&
+         !__builtin_mul_overflow(rows, widest, &numbers) &&
+         !__builtin_mul_overflow(widest, widest, &weights) &&
+         !__builtin_add_overflow(numbers, weights, &numbers) &&
+         !__builtin_mul_overflow(numbers, int64_t{16 * sizeof(double)}, &bytes);
+}
+
 int32_t check(const GruProblem& problem) {
   if (problem.dtype != GRU_FLOAT32 && problem.dtype != GRU_FLOAT64)
     return GRU_BAD_ARGUMENT;
   if (problem.batch < 0 || problem.timesteps < 0 || problem.timesteps > INT32_MAX ||
-      problem.features < 0 || problem.units < 1)
+      problem.features < 0 || problem.units < 1 || !countable(problem))
     return GRU_BAD_ARGUMENT;
   if (!is_activation(problem.activation) || !is_activation(problem.recurrent_activation))
     return GRU_BAD_ARGUMENT;

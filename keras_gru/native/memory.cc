@@ -23,12 +23,24 @@ struct Block {
 Block kept[kBlocks];
 pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 
+void lock() {
+  // Held over a fork, so that the child does not wait for a thread that it has not got.
+  static const bool once = [] {
+    pthread_atfork([] { pthread_mutex_lock(&guard); },
+                   [] { pthread_mutex_unlock(&guard); },
+                   [] { pthread_mutex_unlock(&guard); });
+    return true;
+  }();
+  static_cast<void>(once);
+  pthread_mutex_lock(&guard);
+}
+
 }  // namespace
 
 bool Scratch::allocate() {
   size_ = (used_ + kPage - 1) / kPage * kPage;
   used_ = 0;
-  pthread_mutex_lock(&guard);
+  lock();
   // The smallest block that is large enough.
   Block* best = nullptr;
   for (Block& block : kept) {
@@ -55,7 +67,7 @@ Scratch::~Scratch() {
   if (base_ == nullptr) return;
   char* unwanted = base_;
   if (size_ <= kKept) {
-    pthread_mutex_lock(&guard);
+    lock();
     // In place of an empty block, else of the smallest that is smaller.
     Block* worst = nullptr;
     for (Block& block : kept) {

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -299,6 +302,71 @@ def test_the_child_of_a_fork_computes():
         assert time.monotonic() < deadline, "the child hangs"
         time.sleep(0.01)
     assert os.waitstatus_to_exitcode(done[1]) == 0
+
+
+FORKS = """
+import os, threading, time
+from keras_gru.native import library
+from tests.native.arrays import Layer, draw
+
+numbers = draw((1, 1, 2, 3))
+
+
+def compute():
+    layer = Layer("float32")
+    layer.forward(numbers)
+    while True:
+        library.forward(layer.problem, layer.forward_call)
+
+
+for _ in range(3):
+    threading.Thread(target=compute, daemon=True).start()
+for _ in range(500):
+    child = os.fork()
+    if child == 0:
+        Layer("float32").run(numbers)
+        os._exit(0)
+    deadline = time.monotonic() + 20
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, 9)
+            os._exit(1)
+        time.sleep(0.0005)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_while_other_threads_compute():
+    """One of them may hold the allocator's lock, and is not there in the child.
+
+    Were the lock not held over a fork, one child in 200 would hang.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKS],
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        cwd=Path(__file__).parents[2],
+        timeout=400,
+    )
+    assert done.returncode == 0, "the child of a fork hangs"
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"batch": 2**62},
+        {"units": 2**40},
+        {"features": 2**62},
+        {"batch": 2**31, "timesteps": 2**30, "units": 64},
+    ],
+    ids=str,
+)
+def test_sizes_whose_product_does_not_fit_are_refused(sizes):
+    problem = Layer().options.problem("float32", (2, 3, 4), 5, 1)
+    for name, value in sizes.items():
+        setattr(problem, name, value)
+    with pytest.raises(ValueError, match="out of range"):
+        library.saved_size(problem)
 
 
 @pytest.mark.parametrize("mask", ["right", "holes"])
