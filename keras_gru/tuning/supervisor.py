@@ -18,7 +18,7 @@ from keras_gru.tuning.pool import Answer, Worker
 from keras_gru.tuning.records import COMPLETED, RESULT, RUNNING, Record
 
 # Starts in a row in which a worker dies before it has built the model.
-BARREN = 5
+FAILED_STARTS = 5
 # Deaths of workers in one trial after which the trial counts as failed: by a signal
 # from outside, which may have meant anyone, and by a fault of the process's own.
 KILLS, CRASHES = 5, 2
@@ -128,7 +128,7 @@ class Supervisor:
             for answer in slot.worker.answers():
                 self._hear(slot, answer)
             if pipe == slot.worker.pipes()[1]:
-                self._bury(slot)
+                self._replace(slot)
         for slot in self._slots:
             self._check_time(slot)
 
@@ -201,25 +201,27 @@ class Supervisor:
             if record.status == RUNNING:
                 self._take_result(record)
 
-    def _bury(self, slot: Slot) -> None:
+    def _replace(self, slot: Slot) -> None:
         """A worker has ended: blame its trial where that is likely, start another."""
         code = self._end(slot)
         record, how = slot.record, _how(code)
         if record is not None and not self._take_result(record):
             if slot.ready:
-                self._blame(slot, record, code, how)
+                self._count_death(slot, record, code, how)
         elif record is not None:
             slot.record = None
         if not slot.ready:
             slot.deaths += 1
-            if slot.deaths >= BARREN:
+            if slot.deaths >= FAILED_STARTS:
                 raise Over(
                     f"{slot.worker.name} died {slot.deaths} times before it had a "
                     f"trial ({how}): {slot.worker.last_words()}"
                 )
         self._start(slot)
 
-    def _blame(self, slot: Slot, record: Record, code: int | None, how: str) -> None:
+    def _count_death(
+        self, slot: Slot, record: Record, code: int | None, how: str
+    ) -> None:
         codes = self._deaths.setdefault(record.number, [])
         codes.append(0 if code is None else code)
         if len(codes) >= (KILLS if code == -signal.SIGKILL else CRASHES):

@@ -94,7 +94,7 @@ def _written(folder: Path, found: list[Record] | None = None, **how: Any) -> str
 
 def test_the_report_needs_nothing_but_itself(tmp_path: Path) -> None:
     text = _written(tmp_path, reason="the budget & time")
-    assert text.count('src="data:image/png;base64,') == 5
+    assert text.count('src="data:image/png;base64,') == 4
     assert not re.search(r"(src|href)=.(?!data:)|https?:|url\(|@import", text)
     assert "<script" not in text
     assert "&lt;script&gt;alert(" in text

@@ -100,7 +100,7 @@ def _check_output(out: Path, found: tuning.Results) -> None:
     for name in ("best_so_far", "hyperparameters", "variants"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     report = (out / "report.html").read_text()
-    assert report.count("data:image/png;base64,") == 5
+    assert report.count("data:image/png;base64,") == 4
     events = sorted(path.parent.name for path in out.glob("tensorboard/*/events*"))
     assert events == [record.trial_id for record in found.trials]
     with pytest.raises(tuning.SweepError, match=r"best\.keras was not saved"):

@@ -6,7 +6,6 @@ test's instead of a model, so that they start at once.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -20,43 +19,10 @@ from typing import Any
 import pytest
 
 from keras_gru.tuning import guard, pool, records, supervisor
-from keras_gru.tuning.ledger import Ledger
 from keras_gru.tuning.records import COMPLETED, FAILED, Record
-from keras_gru.tuning.supervisor import Plan, Supervisor
-from tests.tuning.models import settings
+from tests.tuning.scripted import ROOT, Sweep
 
 pytestmark = pytest.mark.once
-
-ROOT = Path(__file__).parents[2]
-
-
-class Sweep:
-    """A sweep of scripted trials."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
-        self._patch = monkeypatch
-
-    def run(
-        self, script: dict[str, Any], trials: int = 4, workers: int = 1, **changes: Any
-    ) -> str:
-        self._patch.setattr(pool, "MODULE", "tests.tuning.fake_worker")
-        common: dict[str, Any] = {"budget": None, "trial_timeout": 20.0, "failures": 9}
-        environment = {"KERAS_GRU_FAKE": json.dumps(script), "PYTHONPATH": str(ROOT)}
-        plan = Plan(workers=workers, environment=environment, **{**common, **changes})
-        self.ledger = Ledger(self.folder, settings("random", trials))
-        shown = lambda found: None  # noqa: E731
-        return Supervisor(self.ledger, "", plan, shown).run()
-
-    @property
-    def trials(self) -> list[Record]:
-        on_disk = records.read_all(self.folder, self.ledger.settings.seed)
-        assert on_disk == self.ledger.records
-        return [record for _, record in sorted(on_disk.items())]
-
-    def pids(self, file: str = "starts") -> list[int]:
-        path = self.folder / file
-        return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
 @pytest.fixture
@@ -141,7 +107,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import pytest
-from tests.tuning.test_supervisor import Sweep
+from tests.tuning.scripted import Sweep
 with pytest.MonkeyPatch.context() as patch:
     Sweep(Path(sys.argv[1]), patch).run({"trials": [sys.argv[2]]}, workers=2)
 """
@@ -187,7 +153,7 @@ def test_workers_killed_from_outside(sweep: Sweep) -> None:
         # Blame for the kills would be unjust here.
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(supervisor, "KILLS", 999)
-            patch.setattr(supervisor, "BARREN", 999)
+            patch.setattr(supervisor, "FAILED_STARTS", 999)
             assert sweep.run({"trials": ["sleep0.1"]}, trials=12, workers=2) == ""
     finally:
         done.set()
