@@ -30,7 +30,14 @@ __all__ = ["Results", "SweepError", "SweepFailed", "gru", "run"]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    try:
+        module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        from keras_gru.tuning.errors import SweepError
+
+        raise SweepError(
+            f"sweeps need {error.name}: pip install 'keras_gru[tune]'"
+        ) from error
     found = getattr(module, name)
     globals()[name] = found
     return found

@@ -11,13 +11,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from keras_gru.tuning import records, settings
+from keras_gru.tuning import payload, records, settings
 from keras_gru.tuning.errors import SweepError, one_line
 from keras_gru.tuning.records import EPOCHS, Record
-from keras_gru.tuning.sweep import ENVIRONMENT, require
+from keras_gru.tuning.spaces import explore
+from keras_gru.tuning.sweep import ENVIRONMENT
+from keras_gru.tuning.trials import run_trial
 
 INSIDE = "KERAS_GRU_AGAIN"  # set in the process that has the sweep's environment
 
@@ -45,34 +48,23 @@ def again(
     Raises:
         SweepError: there is no such sweep or trial, or its code is not this user's.
     """
-    require()
-    import keras_tuner
-
-    from keras_gru.tuning import payload
-    from keras_gru.tuning.proposals import with_values
-    from keras_gru.tuning.trials import explore, run_trial
-
     sweep = settings.read(folder)
     record = _find(folder, sweep, trial_id)
     hypermodel, fit = payload.load(folder, trust=trust)
-    values = dict(record.values)
     if epochs is not None:
-        values[EPOCHS] = epochs
-    report = run_trial(
+        record = replace(record, values={**record.values, EPOCHS: epochs})
+    space = explore(hypermodel)
+    end = run_trial(
         hypermodel,
-        keras_tuner.Objective(sweep.objective, sweep.direction),
-        with_values(explore(hypermodel), values),
-        record.trial_id,
+        replace(sweep, max_parameters=None),
+        space,
+        record,
         out,
         fit,
         alone=True,
     )
-    return {
-        "trial_id": record.trial_id,
-        "metrics": dict(report.metrics),
-        "epochs": report.epochs,
-        "seconds": report.seconds,
-    }
+    names = ("trial_id", "metrics", "epochs", "seconds")
+    return {name: getattr(end, name) for name in names}
 
 
 def _find(folder: Path, sweep: settings.Settings, trial_id: str | None) -> Record:
@@ -118,16 +110,13 @@ def main(arguments: list[str] | None = None) -> int:
             command, env={**os.environ, **environment, INSIDE: "1"}, check=False
         ).returncode
     try:
-        print(
-            json.dumps(
-                again(
-                    given.sweep, given.out, given.trial, given.epochs, trust=given.trust
-                )
-            )
+        end = again(
+            given.sweep, given.out, given.trial, given.epochs, trust=given.trust
         )
     except SweepError as error:
         print(f"sweep: {error}", file=sys.stderr)
         return 2
+    print(json.dumps(end))
     return 0
 
 

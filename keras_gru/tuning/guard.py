@@ -1,74 +1,59 @@
-"""Runs a worker and ends with nothing left of it: ``python guard.py COMMAND...``.
+"""Runs a worker and ends with nothing left of it: ``python guard.py PID COMMAND...``.
 
-The supervisor of a sweep holds the other end of the standard input. When that closes,
-because the supervisor is done with the worker or is dead, and when the worker ends, all
-that the worker has started is killed, in sessions of its own too: on Linux the guard
-adopts the orphans among its descendants. It imports nothing but the standard library,
-so that it starts in no time and is not what a machine without memory kills first.
-
-On its standard output stands, at the end, what `os.waitpid` said of the worker.
+The worker talks with the supervisor, process PID, on the guard's standard input and
+output. When it ends, when the supervisor sends SIGTERM, or is dead, all that the worker
+has started is killed, in sessions of its own too: on Linux the guard adopts the orphans
+among its descendants. It ends as the worker did. It imports nothing but the standard
+library, so that it starts in no time and is not what a machine without memory kills.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
-import select
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+LINUX = sys.platform == "linux"
 SUBREAPER, PARENT_DEATH_SIGNAL = 36, 1  # of Linux' prctl(2)
 
 
-def main(command: list[str]) -> int:
-    """Run the command; its output goes to the guard's standard error."""
-    linux = sys.platform == "linux"
-    if linux:
-        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's
-    worker = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        start_new_session=True,
-        pass_fds=_inherited(),
-        preexec_fn=_die_with_the_guard if linux else None,
-    )
-    for descriptor in _inherited():
-        os.close(descriptor)
-    ended = os.pidfd_open(worker.pid) if linux else None
-    watched = [0] if ended is None else [0, ended]
-    status = ""
-    while not status:
-        ready, _, _ = select.select(watched, [], [], None if linux else 0.1)
-        if worker.poll() is not None:
-            status = str(worker.returncode)
-        elif 0 in ready and not os.read(0, 1024):
-            status = "let go"
-    _kill_all(worker)
-    with contextlib.suppress(BrokenPipeError):
-        print(status, flush=True)
-    return 0
+def main(supervisor: int, command: list[str]) -> int:
+    """Run the command; its exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    control(SUBREAPER, 1)
+    control(PARENT_DEATH_SIGNAL, signal.SIGTERM)
+    if os.getppid() != supervisor:
+        return 1  # it died before that
+    die_with_the_guard = functools.partial(control, PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    worker = None
+    try:
+        worker = subprocess.Popen(
+            command, start_new_session=True, preexec_fn=die_with_the_guard
+        )
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for pipe in (0, 1):
+            os.dup2(nothing, pipe)  # so that they close when the worker ends
+        return worker.wait()
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        kill_all(worker)
 
 
-def _inherited() -> tuple[int, ...]:
-    """The pipes between supervisor and worker, which the guard hands on."""
-    return tuple(int(word) for word in os.environ["KERAS_GRU_PIPES"].split(","))
+def control(option: int, value: int) -> None:
+    if LINUX:
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _die_with_the_guard() -> None:
-    ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
-
-
-def _kill_all(worker: subprocess.Popen[bytes]) -> None:
+def kill_all(worker: subprocess.Popen[bytes] | None) -> None:
     """Kill the worker and its descendants, until there are none."""
-    if sys.platform != "linux":  # its group; those in sessions of their own stay
-        if worker.poll() is None:
+    if not LINUX:  # its group; those in sessions of their own stay
+        if worker is not None and worker.poll() is None:
             os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait()
         return
     while True:
         for process in descendants(os.getpid()):
@@ -94,4 +79,9 @@ def descendants(process: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(int(sys.argv[1]), sys.argv[2:])
+    if code < 0 and -code != signal.SIGKILL:
+        signal.signal(-code, signal.SIG_DFL)
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    sys.exit(code)

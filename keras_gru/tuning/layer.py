@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from keras_gru.layer import GRU
 from keras_gru.variants import VARIANTS
+
+if TYPE_CHECKING:
+    import keras_tuner
 
 # The four that differ; the other names in VARIANTS are synonyms of the first three.
 CONVENTIONS = ("keras", "cho2014", "chung2014", "replace_after")
 
 
-class HyperParameters(Protocol):
-    """What is needed of a `keras_tuner.HyperParameters`."""
-
-    def Choice(self, name: str, values: list[Any]) -> Any: ...
-
-    def Int(
-        self, name: str, min_value: int, max_value: int, *, step: int, sampling: str
-    ) -> Any: ...
-
-
 def gru(
-    hp: HyperParameters,
+    hp: keras_tuner.HyperParameters,
     prefix: str = "gru",
     *,
     units: int | tuple[int, int] = (32, 512),
@@ -85,14 +78,18 @@ def gru(
     )
 
 
-def _units(hp: HyperParameters, name: str, units: int | tuple[int, int]) -> int:
+def _units(
+    hp: keras_tuner.HyperParameters, name: str, units: int | tuple[int, int]
+) -> int:
     if not isinstance(units, tuple):
         return units
     low, high = _range(name, units)
     return int(hp.Int(name, int(low), int(high), step=2, sampling="log"))
 
 
-def _rate(hp: HyperParameters, name: str, rate: float | tuple[float, float]) -> float:
+def _rate(
+    hp: keras_tuner.HyperParameters, name: str, rate: float | tuple[float, float]
+) -> float:
     if not isinstance(rate, tuple):
         return rate
     low, high = _range(name, rate)
@@ -101,7 +98,9 @@ def _rate(hp: HyperParameters, name: str, rate: float | tuple[float, float]) -> 
     return float(hp.Choice(name, [round(low + 0.1 * k, 6) for k in range(steps + 1)]))
 
 
-def _variant(hp: HyperParameters, name: str, variant: str | Sequence[str]) -> str:
+def _variant(
+    hp: keras_tuner.HyperParameters, name: str, variant: str | Sequence[str]
+) -> str:
     names = [variant] if isinstance(variant, str) else list(variant)
     unknown = [given for given in names if given not in VARIANTS]
     if unknown or not names:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras_tuner
 
 from keras_gru.files import set_aside, write_json
-from keras_gru.tuning import proposals, records
+from keras_gru.tuning import proposals, records, spaces
 from keras_gru.tuning.errors import SweepError, one_line
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, Record
 from keras_gru.tuning.settings import Settings
@@ -19,23 +18,6 @@ from keras_gru.tuning.settings import Settings
 SPACE = "space.json"
 
 WAIT, STOP = "WAIT", "STOP"
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a worker says of a trial at its end.
-
-    Attributes:
-        metrics: all that was measured.
-        epochs: how many were trained; None where the model does not say.
-        seconds: of the trial.
-        message: why it failed; "" where it did not.
-    """
-
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    epochs: int | None = None
-    seconds: float | None = None
-    message: str = ""
 
 
 class Ledger:
@@ -50,20 +32,35 @@ class Ledger:
         self.folder = folder
         self.settings = settings
         self.records = records.read_all(folder, settings.seed)
-        self.space = _read_space(folder / SPACE)
+        self.space = self._read_space()
+
+    @property
+    def trials(self) -> list[Record]:
+        """The records by their numbers."""
+        return [record for _, record in sorted(self.records.items())]
+
+    @property
+    def ended(self) -> int:
+        """How many trials have ended."""
+        return sum(record.order > 0 for record in self.records.values())
 
     def declare(self, space: keras_tuner.HyperParameters) -> None:
         """Take the space from a worker; the first one decides."""
-        config = _config(space)
         if self.space is None:
-            if not config["space"]:
+            if not space.space:
                 raise SweepError(
                     "the model asks for no hyperparameter: nothing to search"
                 )
-            write_json(self.folder / SPACE, config)
+            write_json(self.folder / SPACE, spaces.config(space))
             self.space = space
             return
-        before, now = _by_name(_config(self.space)), _by_name(config)
+        before, now = (
+            {
+                hp["config"]["name"]: (hp, place)
+                for place, hp in enumerate(spaces.config(one)["space"])
+            }
+            for one in (self.space, space)
+        )
         changed = [n for n in {**before, **now} if before.get(n) != now.get(n)]
         if changed:
             raise SweepError(
@@ -84,22 +81,23 @@ class Ledger:
             is none left.
         """
         assert self.space is not None, "no worker has declared the space yet"
-        for number, record in sorted(self.records.items()):
-            if record.status == RUNNING and number not in busy:
+        for record in self.trials:
+            if record.status == RUNNING and record.number not in busy:
                 return self.give(record, worker)
-        new = self._next_number()
-        if new is None:
+        # The lowest without a record: a new one, or one whose record was damaged.
+        free = set(range(self.settings.trials)) - set(self.records)
+        if not free:
             return STOP
         try:
             values = proposals.propose(
-                self.settings, self.space, new, self.records.values()
+                self.settings, self.space, min(free), self.records.values()
             )
         except proposals.Exhausted:
             return STOP
         if values is None:
             return WAIT
-        self.records[new] = Record(new, values)
-        return self.give(self.records[new], worker)
+        record = self.records[min(free)] = Record(min(free), values)
+        return self.give(record, worker)
 
     def give(self, record: Record, worker: str) -> Record:
         """Note that a worker starts a trial, maybe once more."""
@@ -108,58 +106,36 @@ class Ledger:
         records.write(self.folder, record)
         return record
 
-    def finish(self, number: int, report: Report, *, failed: bool) -> None:
-        """Record the end of a trial."""
-        record = self.records[number]
-        metrics = {name: float(value) for name, value in report.metrics.items()}
+    def finish(self, ended: Record) -> None:
+        """Record the end of a trial, as its worker or whoever missed it tells it."""
         name = self.settings.objective
-        message = report.message
-        if not failed and not records.finite(metrics, name):
-            value = metrics.get(name, "missing")
-            failed, message = True, f"the objective {name!r} is {value}"
-        ended = Record(
-            record.number,
-            record.values,
-            status=FAILED if failed else COMPLETED,
-            worker=record.worker,
-            starts=record.starts,
+        metric = ended.metrics.get(name)
+        status, message = ended.status, ended.message
+        if status != FAILED and (metric is None or not math.isfinite(metric)):
+            value = "missing" if metric is None else metric
+            status, message = FAILED, f"the objective {name!r} is {value}"
+        self.records[ended.number] = replace(
+            ended,
+            status=FAILED if status == FAILED else COMPLETED,
             order=1 + max(r.order for r in self.records.values()),
-            metric=None if failed else metrics[name],
-            metrics=metrics,
-            epochs=report.epochs,
-            seconds=report.seconds,
+            metric=None if status == FAILED else metric,
             message=one_line(message),
         )
-        records.write(self.folder, ended)
-        self.records[record.number] = ended
+        records.write(self.folder, self.records[ended.number])
 
-    def _next_number(self) -> int | None:
-        """The lowest that has no record: a new one, or one whose record was damaged."""
-        return next(
-            (n for n in range(self.settings.trials) if n not in self.records), None
-        )
+    def fail(self, number: int, message: str, seconds: float | None = None) -> None:
+        """Record a trial whose process has told nothing."""
+        record = self.records[number]
+        self.finish(replace(record, status=FAILED, message=message, seconds=seconds))
 
-
-def _read_space(path: Path) -> keras_tuner.HyperParameters | None:
-    """The space as it was declared; None before that, or where it is damaged."""
-    if not path.is_file():
-        return None
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        return keras_tuner.HyperParameters.from_config(config)
-    except (ValueError, KeyError, TypeError) as error:
-        set_aside(path, f"{type(error).__name__}: {error}; the model declares it again")
-        return None
-
-
-def _config(space: keras_tuner.HyperParameters) -> dict[str, Any]:
-    """The space as JSON has it, without values."""
-    config = json.loads(json.dumps(space.get_config()))
-    return {**config, "values": {}}
-
-
-def _by_name(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        f"{hp['config']['name']}": (hp, config["space"].index(hp))
-        for hp in config["space"]
-    }
+    def _read_space(self) -> keras_tuner.HyperParameters | None:
+        """The space as it was declared; None before that, or where it is damaged."""
+        path = self.folder / SPACE
+        try:
+            return spaces.read(path)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            reason = f"{type(error).__name__}: {error}; the model declares it again"
+            set_aside(path, reason)
+            return None

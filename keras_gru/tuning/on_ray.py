@@ -1,234 +1,219 @@
-"""The same hypermodels and spaces on Ray Tune, which has clusters and more searchers.
+"""Sweeps on more than one machine: Ray Tune runs what the ledger proposes.
 
-Needs the extra ``[ray]``. Ray runs each trial in a process of its own and keeps the
-results; the guarantees of `keras_gru.tuning.run` against kills are not Ray's.
+Proposals, records and report are those of one machine; Ray starts the trials where
+there is room, starts them again where a machine was lost, and lets its schedulers stop
+them early. `out` must be on a file system that all machines share.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from keras_gru.tuning.errors import SweepError
-from keras_gru.tuning.payload import as_hypermodel
-from keras_gru.tuning.pool import environment
-from keras_gru.tuning.records import EPOCHS, SEED, trial_seed
-from keras_gru.tuning.sweep import objective_of, require
+import ray
+from ray import tune
 
-if TYPE_CHECKING:
-    import keras_tuner
-    from ray import tune
+from keras_gru.tuning.errors import SweepError, one_line
+from keras_gru.tuning.ledger import STOP, Ledger
+from keras_gru.tuning.limits import Over, Plan, check_limits, nothing_completed
+from keras_gru.tuning.ray_trial import NUMBER, RECORD, RayTrial
+from keras_gru.tuning.records import RUNNING, Record
+from keras_gru.tuning.settings import Settings
+from keras_gru.tuning.spaces import explore
+
+STORAGE = "ray"  # Ray's own files, below the sweep's folder
+RETRIES = 3  # times that a trial is started again when its process or node is lost
 
 
-def run(
-    hypermodel: keras_tuner.HyperModel | Callable[..., Any],
-    *,
-    objective: str | keras_tuner.Objective,
-    out: str | Path,
-    fit: Mapping[str, Any] | None = None,
-    trials: int = 20,
-    workers: int = 1,
-    epochs: int | None = None,
-    seed: int = 0,
-    backend: str | None = None,
-    searcher: tune.search.Searcher | None = None,
-    scheduler: tune.schedulers.TrialScheduler | None = None,
-) -> tune.ResultGrid:
-    """Search the hyperparameters of a model with Ray Tune.
-
-    Starts Ray on this machine unless ``ray.init`` was called. Then its processes must
-    have been given the backend: ``ray.init(runtime_env={"env_vars": {"KERAS_BACKEND":
-    "jax"}})``; on a cluster, Keras, this package and the hypermodel's module must be
-    installed on every node.
+def search(
+    ledger: Ledger,
+    plan: Plan,
+    changed: Callable[[], None],
+    hypermodel: Any,
+    fit: Mapping[str, Any],
+    address: str | None,
+    scheduler: Any,
+) -> str:
+    """Run the trials of a sweep on Ray.
 
     Args:
-        hypermodel, objective, fit, epochs: as for `keras_gru.tuning.run`.
-        out: folder of the results: Ray's own files, and what each trial leaves in
-            ``trials/``.
-        trials: how many are run.
-        workers: how many at a time, each in a process with its part of the processors.
-        seed: decides the values where Ray draws them at random, and the trials' seeds.
-        backend: of Keras in the trials; by default the one that runs here.
-        searcher: one of Ray's, with `objective` as its metric; by default at random.
-        scheduler: one of Ray's, such as ASHA: a trial reports the objective after
-            each epoch, and once more at its end.
+        ledger: the trials.
+        plan: how to run them.
+        changed: called when a record has changed.
+        hypermodel, fit: what the trials run.
+        address: of a cluster, "auto" for the one of this machine; None: start Ray here.
+        scheduler: one of Ray's; None: the one of the sweep's `stopping`.
 
     Returns:
-        Ray's results: ``.get_best_result().config`` are the best values,
-        ``.get_dataframe()`` a table. A trial whose code raised is in ``.errors``.
-
-    Raises:
-        SweepError: Ray is missing, or the model cannot be built.
+        Why it ended early; "" where it is complete.
     """
-    require_ray()
-    require()
-    import keras
-    import ray
-    from ray import tune
-
-    from keras_gru.tuning.trials import explore
-
-    name, direction = objective_of(objective)
-    backend = backend or keras.backend.backend()
-    hypermodel = as_hypermodel(hypermodel)
-    space = explore(hypermodel)
-    if not ray.is_initialized():
-        variables = {**environment(backend, workers), "RAY_USAGE_STATS_ENABLED": "0"}
+    ours = not ray.is_initialized()
+    if ours:
+        # Else Ray's processes give way to everything else on the machine.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(runtime_env={"env_vars": variables}, include_dashboard=False)
-    folder = Path(out).resolve()
-    trial = _Trial(
-        hypermodel=hypermodel,
-        space=space,
-        objective=(name, direction),
-        folder=folder,
-        fit=dict(fit or {}),
-        seed=seed,
-        backend=backend,
-    )
-    processors = max(1, (os.cpu_count() or 1) // workers)
-    tuner = tune.Tuner(
-        tune.with_resources(trial.run, {"cpu": processors}),
-        param_space={
-            **param_space(space),
-            **({} if epochs is None else {EPOCHS: epochs}),
-        },
-        tune_config=tune.TuneConfig(
-            metric=name,
-            mode=direction,
-            num_samples=trials,
-            max_concurrent_trials=workers,
-            search_alg=searcher or tune.search.BasicVariantGenerator(random_state=seed),
-            scheduler=scheduler,
-        ),
-        run_config=tune.RunConfig(name=folder.name, storage_path=str(folder.parent)),
-    )
-    return tuner.fit()
-
-
-def param_space(space: keras_tuner.HyperParameters) -> dict[str, Any]:
-    """The hyperparameters of keras-tuner's as domains of Ray Tune.
-
-    Those on branches that are not taken are drawn too, and have no effect.
-
-    Example:
-        >>> import keras_tuner
-        >>> hp = keras_tuner.HyperParameters()
-        >>> _ = hp.Choice("units", [16, 32]), hp.Float("rate", 0.5, 2.0, sampling="log")
-        >>> space = param_space(hp)
-        >>> space["units"].categories, space["rate"].lower, space["rate"].upper
-        ([16, 32], 0.5, 2.0)
-    """
-    found: dict[str, Any] = {}
-    for hp in space.space:
-        domain, before = _domain(hp), found.get(hp.name)
-        if before is not None:  # the same name on two branches: the values of both
-            if not (hasattr(before, "categories") and hasattr(domain, "categories")):
-                raise SweepError(
-                    f"hyperparameter {hp.name!r} has two ranges on two branches; for "
-                    f"Ray Tune give each a name of its own"
-                )
-            values = [*before.categories, *domain.categories]
-            domain.categories = list(dict.fromkeys(values))
-        found[hp.name] = domain
-    return found
-
-
-def require_ray() -> None:
-    """Check that Ray Tune is there."""
-    if importlib.util.find_spec("ray") is None:
-        raise SweepError("this needs ray: pip install 'keras_gru[ray]'")
-
-
-def _domain(hp: Any) -> Any:
-    """One hyperparameter of keras-tuner's as a domain."""
-    from ray import tune
-
-    kind = type(hp).__name__
-    if kind == "Fixed":
-        return tune.choice([hp.value])
-    if kind == "Boolean":
-        return tune.choice([False, True])
-    whole = kind == "Int"
-    if kind == "Choice" or not (hp.step is None or (whole and hp.step == 1)):
-        return tune.choice(list(hp.values))
-    high = hp.max_value + 1 if whole else hp.max_value  # Ray leaves out the last
-    if hp.sampling == "log":
-        draw = tune.lograndint if whole else tune.loguniform
-    elif hp.sampling == "linear":
-        draw = tune.randint if whole else tune.uniform
-    else:
-        raise SweepError(
-            f"hyperparameter {hp.name!r} has sampling={hp.sampling!r}, which Ray Tune "
-            f"does not have: expected 'linear' or 'log'"
-        )
-    return draw(hp.min_value, high)
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """What a process of Ray's runs."""
-
-    hypermodel: Any
-    space: Any
-    objective: tuple[str, str]
-    folder: Path
-    fit: dict[str, Any]
-    seed: int
-    backend: str
-
-    def run(self, values: dict[str, Any]) -> None:
-        """Train the model of these values, and report what was measured."""
-        import keras
-        import keras_tuner
-        from ray import tune
-
-        from keras_gru.tuning.proposals import with_values
-        from keras_gru.tuning.trials import run_trial
-
-        if keras.backend.backend() != self.backend:
+        variables = {**plan.environment, "RAY_CHDIR_TO_TRIAL_DIR": "0"}
+        environment = {"env_vars": variables}
+        try:
+            ray.init(address, runtime_env=environment, log_to_driver=False)
+        except ConnectionError as error:
             raise SweepError(
-                f"backend={self.backend!r}: Ray's processes have KERAS_BACKEND="
-                f"{keras.backend.backend()}; start Ray with runtime_env="
-                f"{{'env_vars': {{'KERAS_BACKEND': '{self.backend}'}}}}"
-            )
-        trial_id = str(tune.get_context().get_trial_id())
-        objective = keras_tuner.Objective(*self.objective)
-
-        def tell(epoch: int, logs: Mapping[str, float] | None) -> None:
-            if logs and objective.has_value(logs):
-                value = float(objective.get_value(logs))
-                tune.report({objective.name: value, "epochs": epoch + 1})
-
-        report = run_trial(
-            self.hypermodel,
-            objective,
-            with_values(self.space, {**values, SEED: seed_of(self.seed, values)}),
-            trial_id,
-            self.folder / "trials" / trial_id,
-            self.fit,
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=tell)],
+                f"address={address!r}: {one_line(error)}; expected that of a cluster "
+                f"begun with `ray start --head`, with its RAY_AUTH_MODE and token"
+            ) from error
+    try:
+        ledger.declare(explore(hypermodel))
+        trial = RayTrial(
+            hypermodel,
+            ledger.settings,
+            ledger.space,
+            ledger.folder.resolve() / "trials",
+            dict(fit),
+            plan.environment["KERAS_BACKEND"],
         )
-        tune.report(
-            {**report.metrics, "epochs": report.epochs, "seconds": report.seconds}
+        proposals = _Proposals.active = _Proposals(ledger, plan, changed)
+        storage = ledger.folder.resolve() / STORAGE
+        processors = max(1, int(ray.cluster_resources()["CPU"]) // plan.workers)
+        trainable = tune.with_resources(trial.run, {"cpu": processors})
+        _go_on(proposals, storage, trainable)
+        if not proposals.reason and ledger.ended < ledger.settings.trials:
+            stopping = scheduler or _scheduler(ledger.settings)
+            _tuner(proposals, plan, storage, trainable, stopping).fit()
+    finally:
+        if ours:
+            ray.shutdown()
+    return proposals.reason or nothing_completed(ledger, proposals.after)
+
+
+def _go_on(proposals: _Proposals, storage: Path, trainable: Any) -> None:
+    """Have Ray end the trials that it ran when the sweep was killed."""
+    trials = proposals.ledger.trials
+    running = {r.worker: r.number for r in trials if r.status == RUNNING}
+    experiments = sorted(storage.glob("*"), key=lambda path: int(path.name))
+    if not running or not experiments:
+        return
+    if not tune.Tuner.can_restore(str(experiments[-1])):
+        return  # it was killed before Ray had noted anything
+    tuner = tune.Tuner.restore(str(experiments[-1]), trainable, resume_errored=True)
+    for result in tuner.get_results():
+        number = running.get(Path(result.path).name)
+        if number is None:
+            continue
+        if _reported(result.metrics).get("status", RUNNING) != RUNNING:
+            proposals.on_trial_complete(Path(result.path).name, result.metrics)
+        else:
+            proposals.busy.add(number)
+    if proposals.busy:
+        tuner.fit()
+        proposals.busy.clear()  # what it did not end after all
+
+
+def _tuner(
+    proposals: _Proposals, plan: Plan, storage: Path, trainable: Any, scheduler: Any
+) -> tune.Tuner:
+    return tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=proposals,
+            num_samples=-1,  # until there is nothing to propose
+            max_concurrent_trials=plan.workers,
+            scheduler=scheduler,
+            time_budget_s=plan.budget,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name=f"{1 + len(list(storage.glob('*')))}",
+            storage_path=str(storage),
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            stop=plan.trial_timeout and {"time_total_s": plan.trial_timeout},
+            verbose=0,
+        ),
+    )
+
+
+def _scheduler(settings: Settings) -> Any:
+    """What ends trials early."""
+    common = {"metric": settings.objective, "mode": settings.direction}
+    if settings.stopping == "asha":
+        return tune.schedulers.ASHAScheduler(max_t=settings.epochs or 100, **common)
+    if settings.stopping == "median":
+        return tune.schedulers.MedianStoppingRule(
+            time_attr="training_iteration", grace_period=1, **common
         )
+    return None
 
 
-def seed_of(seed: int, values: Mapping[str, Any]) -> int:
-    """The seed of a trial: a function of the sweep's seed and of the trial's values.
+class _Proposals(tune.search.Searcher):
+    """The ledger as Ray knows a search algorithm."""
 
-    Ray's searchers do not number their trials.
+    active: _Proposals  # of this process
 
-    Example:
-        >>> seed_of(0, {"a": 1, "b": 2}) == seed_of(0, {"b": 2, "a": 1})
-        True
-    """
-    text = json.dumps(dict(values), sort_keys=True)
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
-    return trial_seed(seed, number)
+    def __init__(self, ledger: Ledger, plan: Plan, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self.ledger = ledger
+        self.reason = ""
+        self.busy: set[int] = set()
+        self.after = max((r.order for r in ledger.trials), default=0)
+        self._plan = plan
+        self._changed = changed
+        self._begun = time.monotonic()
+
+    def __reduce__(self) -> Any:
+        # Ray stores it with the experiment, but the ledger is on the disk already.
+        return _active, ()
+
+    def suggest(self, trial_id: str) -> Any:
+        """Values for a trial; None: ask again later."""
+        try:
+            check_limits(self.ledger, self._plan, self._begun, self.after)
+        except Over as over:
+            self.reason = str(over)
+            return self.FINISHED
+        given = self.ledger.next(trial_id, self.busy)
+        self._changed()
+        if isinstance(given, Record):
+            self.busy.add(given.number)
+            return {**given.values, NUMBER: given.number}
+        return self.FINISHED if given == STOP else None
+
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: Mapping[str, Any] | None = None,
+        error: bool = False,
+    ) -> None:
+        record = next(r for r in self.ledger.trials if r.worker == trial_id)
+        self.busy.discard(record.number)
+        budget = self._plan.budget
+        late = budget is not None and time.monotonic() - self._begun > budget
+        reported = _reported(result)
+        done = reported.get("status", RUNNING) != RUNNING
+        if record.status != RUNNING or (late and not done):
+            return  # known before a resume; or broken off, for the next resume
+        if error or not reported:
+            message = f"its process was lost {RETRIES + 1} times; see {STORAGE}/"
+            self.ledger.fail(record.number, message)
+        else:
+            own = {"worker": record.worker, "starts": record.starts}
+            self.ledger.finish(Record(**{**reported, **own}))
+        self._changed()
+
+    def save(self, checkpoint_path: str) -> None:
+        """Ray wants a file; the ledger has its own."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        pass
+
+
+def _reported(result: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The record that a trial has told last; {} before it told one."""
+    return dict(json.loads(result[RECORD])) if result and RECORD in result else {}
+
+
+def _active() -> _Proposals:
+    return _Proposals.active

@@ -12,9 +12,12 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import cloudpickle
+import keras_tuner
 
 from keras_gru.files import replacing
 from keras_gru.tuning.errors import SweepError, one_line
@@ -29,8 +32,6 @@ def save(folder: Path, hypermodel: Any, fit: Mapping[str, Any]) -> str:
     Returns:
         The SHA-256 of the pickle, for `load` in the workers.
     """
-    import cloudpickle
-
     try:
         content = cloudpickle.dumps((hypermodel, dict(fit)))
     except Exception as error:  # whatever an object raises that cannot be pickled
@@ -57,8 +58,6 @@ def load(
             must be this user's.
         trust: read it whoever has written it.
     """
-    import cloudpickle
-
     path = folder / FILE
     try:
         content = path.read_bytes()
@@ -76,18 +75,22 @@ def load(
         )
     try:
         hypermodel, fit = cloudpickle.loads(content)
-        return as_hypermodel(hypermodel), fit
+        if not hasattr(hypermodel, "build"):
+            hypermodel = _FromFunction(hypermodel)
+        return hypermodel, fit
     except Exception as error:
         raise SweepError(
             f"{path} cannot be read: {type(error).__name__}: {one_line(error)}"
         ) from error
 
 
-def as_hypermodel(model: Any) -> Any:
-    """What has a `build` as it is; a function ``build(hp)`` as a hypermodel."""
-    from keras_tuner.src.engine.hypermodel import get_hypermodel
+class _FromFunction(keras_tuner.HyperModel):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
 
-    return model if hasattr(model, "build") else get_hypermodel(model)
+    def build(self, hp: keras_tuner.HyperParameters) -> Any:
+        return self.function(hp)
 
 
 def _signature(content: bytes, *, new: bool = False) -> bytes:

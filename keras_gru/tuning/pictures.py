@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import compress
 from pathlib import Path
+from typing import Any
 
+import keras_tuner
 import numpy as np
 
-from keras_gru.tuning import costs, figures
+from keras_gru.files import replacing
+from keras_gru.tuning import spaces
 from keras_gru.tuning.records import COMPLETED, FAILED, Record
 from keras_gru.tuning.settings import Settings
-from keras_gru.tuning.space import Dimension, is_variant
+
+Point = tuple[float, float, str]
+"""Cost, metric, trial."""
 
 
 def draw(
     folder: Path,
     found: Sequence[Record],
-    dimensions: Sequence[Dimension],
+    space: keras_tuner.HyperParameters,
     settings: Settings,
 ) -> dict[str, Path]:
     """Draw all pictures that the trials so far allow.
@@ -26,136 +29,140 @@ def draw(
     Returns:
         Title -> PNG, in the order in which they are to be shown.
     """
-    completed = sorted(
-        (r for r in found if r.status == COMPLETED and r.metric is not None),
-        key=lambda record: record.order,
-    )
-    if not completed:
+    done = [r for r in found if r.status == COMPLETED and r.metric is not None]
+    done.sort(key=lambda record: record.order)
+    if not done:
         return {}
-    used = [d for d in dimensions if any(d.name in r.values for r in completed)]
     pictures = {"Best so far": folder / "best_so_far.png"}
-    _best_so_far(pictures["Best so far"], completed, found, settings)
-    if costs.draw(folder / "costs.png", completed, settings):
+    figure, (axes,) = _panels(1, 7.0, 4.0, settings)
+    failed = [record.order for record in found if record.status == FAILED]
+    _best_so_far(axes, done, failed, settings)
+    _save(figure, pictures["Best so far"])
+    costs = {
+        "seconds": [r.seconds or 0.0 for r in done],
+        "parameters": [r.metrics.get("parameters", 0.0) for r in done],
+    }
+    known = {name: found for name, found in costs.items() if all(found)}
+    if known:
         pictures["What it costs"] = folder / "costs.png"
-    if used:
+        figure, panels = _panels(len(known), 5.0, 4.0, settings)
+        for axes, (name, cost) in zip(panels, known.items(), strict=True):
+            axes.set_xlabel(name)
+            trials = zip(cost, _metrics(done), (r.trial_id for r in done), strict=True)
+            _cost(axes, list(trials), settings.direction)
+        _save(figure, pictures["What it costs"])
+    names = [n for n in spaces.names(space) if any(n in r.values for r in done)]
+    if names:
         pictures["Each hyperparameter"] = folder / "hyperparameters.png"
-        _panels(pictures["Each hyperparameter"], completed, used, settings)
-    for dimension in filter(is_variant, used):
-        name = "variants" if dimension.name == "variant" else dimension.name
-        pictures[f"Conventions: {dimension.name}"] = path = (
-            folder / f"{_file(name)}.png"
-        )
-        _conventions(path, completed, dimension, settings)
+        figure, panels = _panels(len(names), 3.6, 3.2, settings)
+        for axes, name in zip(panels, names, strict=True):
+            _hyperparameter(axes, done, name, space)
+        _save(figure, pictures["Each hyperparameter"])
     return pictures
 
 
+def pareto(points: Sequence[Point], direction: str) -> list[Point]:
+    """Those that no other one beats in both, by their cost.
+
+    Example:
+        >>> pareto([(1, 5.0, "a"), (2, 6.0, "b"), (3, 4.0, "c")], "min")
+        [(1, 5.0, 'a'), (3, 4.0, 'c')]
+    """
+    sign = -1.0 if direction == "max" else 1.0
+    front: list[Point] = []
+    for point in sorted(points, key=lambda point: (point[0], sign * point[1])):
+        if not front or sign * point[1] < sign * front[-1][1]:
+            front.append(point)
+    return front
+
+
 def _best_so_far(
-    path: Path, completed: Sequence[Record], found: Sequence[Record], settings: Settings
+    axes: Any, done: Sequence[Record], failed: Sequence[int], settings: Settings
 ) -> None:
-    figure, (axes,) = figures.new(1, 1, 7.0, 4.0)
-    orders = [record.order for record in completed]
-    metrics = [figures.metric(record) for record in completed]
-    best = (np.maximum if settings.direction == "max" else np.minimum).accumulate(
-        metrics
-    )
-    axes.scatter(orders, metrics, s=18, color="C0", label="a trial", zorder=3)
+    orders, metrics = [record.order for record in done], _metrics(done)
+    better = np.maximum if settings.direction == "max" else np.minimum
+    axes.scatter(orders, metrics, s=18, label="a trial", zorder=3)
+    best = better.accumulate(metrics)
     axes.step(orders, best, where="post", color="C1", label="best so far")
-    failed = [record.order for record in found if record.status == FAILED]
     for place, order in enumerate(failed):
-        axes.axvline(
-            order, color="C3", linewidth=0.8, label="failed" if place == 0 else None
-        )
+        label = "failed" if place == 0 else None
+        axes.axvline(order, color="C3", linewidth=0.8, label=label)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("trials ended")
-    axes.set_ylabel(settings.objective)
-    axes.set_title("Best so far")
     axes.legend()
-    figures.save(figure, path)
+
+
+def _cost(axes: Any, points: Sequence[Point], direction: str) -> None:
+    """The metric against a cost, and the trials that no other one beats in both."""
+    axes.scatter([x for x, _, _ in points], [y for _, y, _ in points], s=18)
+    front = pareto(points, direction)
+    x, y = [x for x, _, _ in front], [y for _, y, _ in front]
+    axes.step(x, y, where="post", color="C1", label="none is better and cheaper")
+    for place, height, trial_id in front:
+        away = {"xytext": (3, 3), "textcoords": "offset points"}
+        axes.annotate(trial_id, (place, height), fontsize=7, **away)
+    axes.set_xscale("log")
+    axes.legend()
+
+
+def _hyperparameter(
+    axes: Any, done: Sequence[Record], name: str, space: keras_tuner.HyperParameters
+) -> None:
+    """The metric against a value; of a choice also mean and standard deviation.
+
+    Hyperband's trials have different epochs: each number of them has its colour, and
+    mean and deviation are of those of which there are most.
+    """
+    done = [record for record in done if name in record.values]
+    labels = [str(value) for value in spaces.choices(space, name)]
+    lengths = [record.epochs for record in done]
+    usual = max(lengths, key=lengths.count)
+    for epochs in dict.fromkeys(lengths):
+        same = [record for record in done if record.epochs == epochs]
+        values = [record.values[name] for record in same]
+        places = [labels.index(str(v)) for v in values] if labels else values
+        label = None if len(set(lengths)) == 1 else f"epochs: {epochs}"
+        axes.scatter(places, _metrics(same), s=16, alpha=0.7, label=label)
+        if epochs == usual:
+            for place in set(places) if labels else ():
+                here = [
+                    m for p, m in zip(places, _metrics(same), strict=True) if p == place
+                ]
+                axes.errorbar(
+                    place + 0.15, np.mean(here), np.std(here), fmt="D", capsize=4
+                )
+    if labels:
+        axes.set_xticks(range(len(labels)), labels, rotation=20, ha="right")
+        axes.set_xlim(-0.5, len(labels) - 0.5)
+    elif spaces.logarithmic(space, name):
+        axes.set_xscale("log")
+    if len(set(lengths)) > 1:
+        axes.legend(fontsize=7)
+    axes.set_xlabel(name)
+
+
+def _metrics(found: Sequence[Record]) -> list[float]:
+    return [float(record.metric or 0.0) for record in found]
 
 
 def _panels(
-    path: Path,
-    completed: Sequence[Record],
-    used: Sequence[Dimension],
-    settings: Settings,
-) -> None:
-    """A panel a hyperparameter: the metric against its value."""
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+    count: int, width: float, height: float, settings: Settings
+) -> tuple[Any, list[Any]]:
+    """A figure without a window system, and its axes, at most three beside another."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    columns = min(3, len(used))
-    rows = -(-len(used) // columns)
-    figure, all_axes = figures.new(rows, columns, 3.4 * columns, 2.8 * rows)
-    for axes, dimension in zip(all_axes, used, strict=False):
-        with_it = [r for r in completed if dimension.name in r.values]
-        metrics = [figures.metric(record) for record in with_it]
-        if dimension.values:
-            labels = [str(value) for value in dimension.values]
-            places = [
-                labels.index(str(record.values[dimension.name])) for record in with_it
-            ]
-            axes.set_xticks(range(len(labels)), labels, rotation=20, ha="right")
-            axes.set_xlim(-0.5, len(labels) - 0.5)
-        else:
-            places = [record.values[dimension.name] for record in with_it]
-            if dimension.log:
-                axes.set_xscale("log")
-                axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-                axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
-                axes.xaxis.set_minor_formatter(NullFormatter())
-        for epochs in sorted({record.epochs or 0 for record in with_it}):
-            chosen = [(record.epochs or 0) == epochs for record in with_it]
-            axes.scatter(
-                list(compress(places, chosen)),
-                list(compress(metrics, chosen)),
-                s=16,
-                alpha=0.8,
-                label=_epochs(epochs),
-            )
-        if len({record.epochs for record in completed}) > 1 and axes is all_axes[0]:
-            axes.legend(fontsize=7)
-        axes.set_xlabel(dimension.name)
+    columns = min(3, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = [figure.add_subplot(rows, columns, 1 + place) for place in range(count)]
+    for axes in panels:
         axes.set_ylabel(settings.objective)
-    for axes in all_axes[len(used) :]:
-        axes.set_axis_off()
-    figures.save(figure, path)
+    return figure, panels
 
 
-def _conventions(
-    path: Path, completed: Sequence[Record], dimension: Dimension, settings: Settings
-) -> None:
-    """Each convention's trials, their mean and standard deviation.
-
-    Hyperband's trials have different epochs; those are shown of which there are most.
-    """
-    [(epochs, _)] = Counter(record.epochs for record in completed).most_common(1)
-    completed = [record for record in completed if record.epochs == epochs]
-    figure, (axes,) = figures.new(1, 1, 6.0, 4.0)
-    labels = []
-    for place, value in enumerate(dimension.values):
-        metrics = [
-            figures.metric(r)
-            for r in completed
-            if r.values.get(dimension.name) == value
-        ]
-        labels.append(f"{value}\n{len(metrics)} trials")
-        if not metrics:
-            continue
-        axes.scatter([place] * len(metrics), metrics, s=16, alpha=0.6, color="C0")
-        spread = np.std(metrics, ddof=1) if len(metrics) > 1 else 0.0
-        axes.errorbar(
-            place + 0.15, np.mean(metrics), spread, fmt="D", color="C1", capsize=4
-        )
-    axes.set_xticks(range(len(labels)), labels)
-    axes.set_xlim(-0.5, len(labels) - 0.5)
-    axes.set_ylabel(settings.objective)
-    of = f" of {_epochs(epochs)}" if epochs else ""
-    axes.set_title(f"{dimension.name}: trials{of}, mean ± standard deviation")
-    figures.save(figure, path)
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'s' if count != 1 else ''}"
-
-
-def _file(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+def _save(figure: Any, path: Path) -> None:
+    with replacing(path) as partial:
+        # The software's name and version in the file would change its bytes.
+        figure.savefig(partial, dpi=110, metadata={"Software": None})

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from keras_gru.tuning import guard
 from keras_gru.tuning.errors import one_line
+from keras_gru.tuning.records import Record
 
 Answer = dict[str, Any]
 
 MODULE = "keras_gru.tuning.worker"
+GRACE = 5.0  # seconds for a guard to kill what its worker has left
 
 
 class Worker:
@@ -27,6 +30,13 @@ class Worker:
         folder: of the sweep.
         digest: of the hypermodel's pickle.
         environment: beside the supervisor's own.
+
+    Attributes:
+        record: of the trial that it runs.
+        ready: it has built the model.
+        since: when it was started, or was given the trial.
+        deaths: how often it died in a row before it was ready.
+        ended: its process has ended.
     """
 
     def __init__(
@@ -34,83 +44,77 @@ class Worker:
     ) -> None:
         self.name = name
         self.log = folder / "logs" / f"{name}.log"
+        self.record: Record | None = None
+        self.ready = False
+        self.since = 0.0
+        self.deaths = 0
+        self.ended = False
         self._folder = folder
         self._digest = digest
         self._environment = environment
         self._guard: subprocess.Popen[bytes] | None = None
-        self._orders = self._answers = -1
         self._heard = b""
 
     def start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        orders, self._orders = os.pipe()
-        self._answers, answers = os.pipe()
-        os.set_blocking(self._answers, False)
         command = [
-            *(sys.executable, guard.__file__),
-            *(sys.executable, "-m", MODULE),
-            *("--folder", str(self._folder), "--digest", self._digest),
-            *("--orders", str(orders), "--answers", str(answers)),
+            *(sys.executable, guard.__file__, str(os.getpid())),
+            *(sys.executable, "-m", MODULE, str(self._folder), self._digest),
         ]
-        pipes = {"KERAS_GRU_PIPES": f"{orders},{answers}"}
         with self.log.open("ab") as log:
             self._guard = subprocess.Popen(
                 command,
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **self._environment, **pipes},
-                pass_fds=(orders, answers),
+                env={**os.environ, **self._environment},
                 start_new_session=True,
             )
-        os.close(orders)
-        os.close(answers)
+        os.set_blocking(self.pipe.fileno(), False)
         self._heard = b""
+        self.ready = self.ended = False
+        self.since = time.monotonic()
 
-    def pipes(self) -> tuple[int, int]:
-        """What becomes readable when the worker says something, and when it ends."""
+    @property
+    def pipe(self) -> IO[bytes]:
+        """What becomes readable when it says something, or ends."""
         assert self._guard is not None
         assert self._guard.stdout is not None
-        return self._answers, self._guard.stdout.fileno()
+        return self._guard.stdout
 
-    def tell(self, trial_id: str) -> None:
-        """Have it run a trial; it may die before it reads of it."""
-        try:
-            os.write(self._orders, f"{trial_id}\n".encode())
-        except BrokenPipeError:
-            return  # which its end tells
+    def run(self, record: Record) -> None:
+        """Have it run a trial."""
+        assert self._guard is not None
+        assert self._guard.stdin is not None
+        self.record, self.since = record, time.monotonic()
+        with contextlib.suppress(BrokenPipeError):  # it has died, which is seen
+            self._guard.stdin.write(f"{record.trial_id}\n".encode())
 
     def answers(self) -> list[Answer]:
-        """What it has said since the last time."""
-        try:
-            while said := os.read(self._answers, 1 << 16):
-                self._heard += said
-        except BlockingIOError:
-            pass
+        """What it has said since the last time; notes its end."""
+        assert self._guard is not None
+        self.ended = self._guard.poll() is not None
+        while said := self.pipe.read(1 << 16):
+            self._heard += said
+        self.ended |= said == b""  # None: nothing yet
         *lines, self._heard = self._heard.split(b"\n")
         return [json.loads(line) for line in lines]
 
     def end(self) -> int | None:
-        """Kill what is left of it; its exit code, None where it still ran."""
+        """Kill what is left of it; its exit code, None where it was ended already."""
         if self._guard is None:
             return None
-        assert self._guard.stdin is not None
-        assert self._guard.stdout is not None
-        self._guard.stdin.close()
-        said = self._guard.stdout.read().decode().strip()
-        self._guard.stdout.close()
-        self._guard.wait()
-        self._guard = None
-        for descriptor in (self._orders, self._answers):
-            os.close(descriptor)
-        if said == "let go":
-            return None
-        return int(said) if said else -signal.SIGKILL  # the guard itself was killed
+        if self.ended:  # the guard is about to end, with the worker's exit code
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._guard.wait(GRACE)
+        self._guard.terminate()
+        self._guard.communicate()
+        code, self._guard = self._guard.returncode, None
+        return code
 
     def last_words(self) -> str:
         """The last line of its log."""
-        if not self.log.is_file():
-            return "it left no log"
         text = self.log.read_bytes()[-20_000:].decode("utf-8", "replace")
         lines = [line for line in text.splitlines() if line.strip()]
         return one_line(lines[-1]) if lines else "it said nothing"
@@ -124,7 +128,6 @@ def environment(backend: str, workers: int) -> dict[str, str]:
         workers: how many share the processors; each gets its part of the threads,
             unless OMP_NUM_THREADS is set.
     """
-    threads = max(1, (os.cpu_count() or 1) // max(1, workers))
     found = {
         "KERAS_BACKEND": backend,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -133,9 +136,9 @@ def environment(backend: str, workers: int) -> dict[str, str]:
     }
     if workers > 1:
         if "OMP_NUM_THREADS" not in os.environ:
-            found["OMP_NUM_THREADS"] = str(threads)
-            found["TF_NUM_INTRAOP_THREADS"] = str(threads)
+            threads = str(max(1, (os.cpu_count() or 1) // workers))
+            found["OMP_NUM_THREADS"] = found["TF_NUM_INTRAOP_THREADS"] = threads
         # Else the first worker takes the whole memory of a GPU.
-        found.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-        found.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        found["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+        found["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     return found

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,7 @@ class Record:
 
 
 def trial_id(number: int) -> str:
-    """The name of a trial, by which keras-tuner's protocol knows it."""
+    """The name of a trial: of its folder, and to keras-tuner."""
     return f"{number:04d}"
 
 
@@ -174,8 +173,3 @@ def failures_in_a_row(records: Iterable[Record], after: int = 0) -> list[Record]
 def is_too_large(record: Record) -> bool:
     """Whether the trial was not run because its model has too many parameters."""
     return record.status == FAILED and record.message.startswith(TOO_LARGE)
-
-
-def finite(metrics: Mapping[str, float], name: str) -> bool:
-    """Whether the objective was measured and is a number to compare."""
-    return name in metrics and math.isfinite(metrics[name])

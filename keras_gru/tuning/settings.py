@@ -12,6 +12,7 @@ from keras_gru.files import set_aside, write_json
 from keras_gru.tuning.errors import SweepError, one_line
 
 TUNERS = ("hyperband", "bayesian", "random", "grid")
+STOPPING = (None, "median", "asha")
 FILE = "sweep.json"
 COPY = "state/sweep.json"
 
@@ -27,10 +28,11 @@ class Settings:
         objective: the metric that chooses.
         direction: "min" or "max".
         epochs: given to every trial; under Hyperband the most that a trial gets. None:
-            the model's own affair.
+            the hypermodel decides.
         max_parameters: a model with more is not trained. None: no limit.
         stopping: "median" ends a trial that is worse than most others were at the same
-            epoch; None: every trial is trained to its end.
+            epoch; "asha" is successive halving, on Ray; None: every trial is trained
+            to its end.
         about: what is swept, for the reader and for a check at a resume.
     """
 
@@ -46,33 +48,26 @@ class Settings:
 
     def check(self) -> None:
         """Refuse what no sweep can run with."""
-        _expect(self.tuner in TUNERS, "tuner", self.tuner, f"one of {TUNERS}")
-        _expect(self.trials >= 1, "trials", self.trials, "at least 1")
-        _expect(self.seed >= 0, "seed", self.seed, "0 or more")
-        _expect(
-            self.stopping in (None, "median"),
-            "stopping",
-            self.stopping,
-            "'median' or None",
-        )
-        if self.max_parameters is not None:
-            _expect(
-                self.max_parameters >= 1,
-                "max_parameters",
-                self.max_parameters,
+        rules = {
+            "tuner": (self.tuner in TUNERS, f"one of {TUNERS}"),
+            "trials": (self.trials >= 1, "at least 1"),
+            "seed": (self.seed >= 0, "0 or more"),
+            "direction": (self.direction in ("min", "max"), "'min' or 'max'"),
+            "epochs": (self.epochs is None or self.epochs >= 1, "at least 1"),
+            "max_parameters": (
+                self.max_parameters is None or self.max_parameters >= 1,
                 "at least 1",
-            )
-        directions = ("min", "max")
-        _expect(self.direction in directions, "direction", self.direction, "min or max")
+            ),
+            "stopping": (self.stopping in STOPPING, f"one of {STOPPING}"),
+        }
         if self.tuner == "hyperband":
-            _expect(
+            rules["epochs"] = (
                 self.epochs is not None and self.epochs >= 3,
-                "epochs",
-                self.epochs,
                 "at least 3 under tuner='hyperband', which starts with a third of them",
             )
-        elif self.epochs is not None:
-            _expect(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        for name, (right, expected) in rules.items():
+            if not right:
+                raise SweepError(f"{name}={getattr(self, name)!r}: expected {expected}")
 
 
 def read(folder: Path) -> Settings:
@@ -137,8 +132,3 @@ def go_on(folder: Path, settings: Settings) -> None:
         except ValueError as error:
             set_aside(folder / FILE, f"{one_line(error)}; its copy holds")
     write(folder, settings)
-
-
-def _expect(right: bool, name: str, value: object, expected: str) -> None:
-    if not right:
-        raise SweepError(f"{name}={value!r}: expected {expected}")

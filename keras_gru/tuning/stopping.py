@@ -15,6 +15,7 @@ import keras
 import keras_tuner
 
 from keras_gru.files import write_json
+from keras_gru.tuning.settings import Settings
 
 FILE = "epochs.json"
 OTHERS = 3  # trials that must have come as far
@@ -25,15 +26,15 @@ class MedianStopping(keras.callbacks.Callback):
 
     Args:
         folder: of the trial; the others' stand beside it.
-        objective: what is to be the best.
+        settings: of the sweep.
     """
 
     STATE = ("_best",)  # for a callback that keeps the state of others
 
-    def __init__(self, folder: Path, objective: keras_tuner.Objective) -> None:
+    def __init__(self, folder: Path, settings: Settings) -> None:
         super().__init__()
         self.folder = folder
-        self.objective = objective
+        self.objective = keras_tuner.Objective(settings.objective, settings.direction)
         self._best: list[float] = []
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import functools
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -11,32 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras
+import keras_tuner
+from filelock import FileLock, Timeout
+
 from keras_gru.files import PARTIAL, write_json
-from keras_gru.tuning import records, settings
+from keras_gru.tuning import payload, records, settings
 from keras_gru.tuning.errors import SweepError, SweepFailed
 from keras_gru.tuning.ledger import Ledger
-from keras_gru.tuning.locks import lock
+from keras_gru.tuning.limits import Plan
 from keras_gru.tuning.pool import environment
 from keras_gru.tuning.records import Record
 from keras_gru.tuning.settings import Settings
-from keras_gru.tuning.supervisor import Plan, Supervisor
-from keras_gru.tuning.view import MODEL, View
+from keras_gru.tuning.supervisor import Supervisor
+from keras_gru.tuning.view import BEST, View
 
 if TYPE_CHECKING:
-    import keras
-    import keras_tuner
+    from ray.tune.schedulers import TrialScheduler
 
 ENVIRONMENT = "state/environment.json"
 
-# What the extra [tune] brings: module -> distribution.
-NEEDED = {
-    "keras_tuner": "keras-tuner",
-    "six": "six",
-    "cloudpickle": "cloudpickle",
-    "matplotlib": "matplotlib",
-    "tensorboard": "tensorboard",
-}
-NEEDED_BY_BAYESIAN = {"sklearn": "scikit-learn", "scipy": "scipy"}
+ENGINES = ("processes", "ray")
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,9 @@ class Results:
         """The best model, with the weights of its best epoch.
 
         Raises:
-            SweepError: none was saved: the hypermodel builds no `keras.Model`, or a
-                worker on another machine trained it.
+            SweepError: none was saved: the hypermodel builds no `keras.Model`.
         """
-        import keras
-
-        path = self.folder / MODEL
+        path = self.folder / BEST
         if not path.is_file():
             raise SweepError(
                 f"{path} was not saved: trial {self.best.trial_id} left no model here"
@@ -89,6 +81,9 @@ def run(
     resume: bool = False,
     about: Mapping[str, Any] | None = None,
     backend: str | None = None,
+    engine: str = "processes",
+    address: str | None = None,
+    scheduler: TrialScheduler | None = None,
 ) -> Results:
     """Search the hyperparameters of a model; survive what kills a process.
 
@@ -120,13 +115,21 @@ def run(
             recorded as failed, and does not count among the failures in a row. So
             models of equal cost are compared, where size would win otherwise.
         stopping: "median" ends a trial whose best objective so far is worse than the
-            median of what three others or more had reached at the same epoch (the
-            rule of Google Vizier, Golovin et al. 2017). Needs a hypermodel that trains
-            with the callbacks it is given. Which trials are stopped depends on which
-            have ended before; None trains every trial to its end.
+            median of what three others or more had reached at the same epoch (Golovin
+            et al. 2017, "Google Vizier"); "asha" is successive halving (Li et al.
+            2020), on Ray. Both need a hypermodel that trains with the callbacks it is
+            given. Which trials are stopped depends on which came before; None trains
+            every trial to its end.
         resume: go on with the sweep in `out`.
         about: what is swept, for the report; part of what a resume checks.
         backend: of Keras in the workers; by default the one that runs here.
+        engine: "processes" of this machine, or "ray", which has clusters: `out` must
+            be on a file system that its machines share, and what is installed here
+            installed there. A trial whose machine is lost goes on elsewhere, a Keras
+            model from its last epoch. `trial_timeout` is looked at after each epoch
+            there, and ends a trial with what it has reached.
+        address: of a Ray cluster, such as "auto"; None starts Ray on this machine.
+        scheduler: one of Ray's own, such as `PopulationBasedTraining`.
 
     Returns:
         The trials and the best of them.
@@ -153,79 +156,66 @@ def run(
         >>> [trial.status for trial in found.trials], found.best.metric < 0.5
         (['COMPLETED', 'COMPLETED', 'COMPLETED', 'COMPLETED'], True)
     """
-    from keras_gru.tuning import payload
-
-    require(tuner)
     folder = Path(out)
-    name, direction = objective_of(objective)
+    name, direction = _objective(objective)
+    about = dict(about or {"what": _name(hypermodel)})
     sweep = Settings(
-        tuner,
-        trials,
-        seed,
-        name,
-        direction,
-        epochs,
-        max_parameters,
-        stopping,
-        dict(about or _about(hypermodel)),
+        *(tuner, trials, seed, name, direction),
+        *(epochs, max_parameters, stopping, about),
     )
     sweep.check()
-    _positive("workers", workers)
-    _positive("max_failures", max_failures)
-    for option, value in (("budget", budget), ("trial_timeout", trial_timeout)):
-        if value is not None:
-            _positive(option, value)
+    _check(workers=workers, max_failures=max_failures)
+    _check(budget=budget, trial_timeout=trial_timeout)
+    asha = stopping if stopping == "asha" else None
+    _check_ray(engine, address=address, scheduler=scheduler, stopping=asha)
     plan = Plan(
         workers=workers,
         budget=None if budget is None else budget * 60.0,
         trial_timeout=trial_timeout,
         failures=max_failures,
-        environment=environment(backend or _backend(), workers),
+        environment=environment(backend or keras.backend.backend(), workers),
     )
     if not resume:
         settings.begin(folder, sweep)
     settings.read(folder)  # before a lock would make a folder that is not there
-    with lock(folder / "state" / "sweep.lock"):
-        if resume:
-            settings.go_on(folder, sweep)
-        for partial in folder.rglob(f"{PARTIAL}*"):  # of a process that was killed
-            partial.unlink(missing_ok=True)
-        digest = payload.save(folder, hypermodel, fit or {})
-        write_json(folder / ENVIRONMENT, plan.environment)
-        return _supervise(Ledger(folder, sweep), digest, plan)
-
-
-def require(tuner: str = "random") -> None:
-    """Check that the packages of the extra ``[tune]`` are there."""
-    needed = NEEDED | (NEEDED_BY_BAYESIAN if tuner == "bayesian" else {})
-    missing = [
-        distribution
-        for module, distribution in needed.items()
-        if importlib.util.find_spec(module) is None
-    ]
-    if missing:
-        raise SweepError(
-            f"sweeps need {', '.join(missing)}: pip install 'keras_gru[tune]'"
-        )
-
-
-def _supervise(ledger: Ledger, digest: str, plan: Plan) -> Results:
-    """Run the trials; keep the tables and pictures up to date."""
-    folder, sweep = ledger.folder, ledger.settings
-    view = View(folder, sweep, plan)
-    supervisor = Supervisor(ledger, digest, plan, view.update)
-    reason = "stopped from outside"
     try:
-        with _terminated():
-            reason = supervisor.run()
-    finally:
-        view.finish(ledger.records, reason)
-    found = [record for _, record in sorted(ledger.records.items())]
-    best = records.best(found, sweep.direction)
+        with FileLock(folder / "state" / "sweep.lock", timeout=0):
+            if resume:
+                settings.go_on(folder, sweep)
+            for partial in folder.rglob(f"{PARTIAL}*"):  # of a process that was killed
+                partial.unlink(missing_ok=True)
+            write_json(folder / ENVIRONMENT, plan.environment)
+            digest = payload.save(folder, hypermodel, fit or {})
+            ledger = Ledger(folder, sweep)
+            view = View(ledger)
+            if engine == "processes":
+                search = Supervisor(ledger, digest, plan, view.update).run
+            else:
+                loaded = payload.load(folder, digest=digest)
+                search = _on_ray(ledger, plan, view.update, *loaded, address, scheduler)
+            reason = "stopped from outside"
+            try:
+                with _terminated():
+                    reason = search()
+            finally:
+                view.finish(reason)
+    except Timeout as error:
+        raise SweepError(f"{folder} is in use: another sweep works there") from error
+    best = records.best(ledger.trials, direction)
     if reason or best is None:
         reason = reason or "no trial was completed"
         raise SweepFailed(f"the sweep in {folder} ended early: {reason}")
-    return Results(folder, found, best)
+    return Results(folder, ledger.trials, best)
+
+
+def _on_ray(*arguments: Any) -> Callable[[], str]:
+    try:
+        from keras_gru.tuning.on_ray import search
+    except ModuleNotFoundError as error:
+        raise SweepError(
+            f"engine='ray' needs {error.name}: pip install 'keras_gru[ray]'"
+        ) from error
+    return functools.partial(search, *arguments)
 
 
 @contextlib.contextmanager
@@ -245,33 +235,35 @@ def _terminated() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def objective_of(objective: Any) -> tuple[str, str]:
+def _objective(objective: Any) -> tuple[str, str]:
     """Name and direction; the direction of a metric that Keras knows is known."""
-    from keras_tuner.src.engine.objective import Objective, create_objective
-
     try:
-        found = create_objective(objective)
+        oracle = keras_tuner.oracles.RandomSearchOracle(objective)
     except ValueError as error:
         raise SweepError(
             f"objective={objective!r}: its direction is unknown; expected "
             f"keras_tuner.Objective({objective!r}, 'min' or 'max')"
         ) from error
-    if type(found) is not Objective:
+    found = oracle.objective
+    if type(found) is not keras_tuner.Objective:
         raise SweepError(f"objective={objective!r}: expected the name of one metric")
     return str(found.name), str(found.direction)
 
 
-def _about(hypermodel: Any) -> dict[str, Any]:
+def _name(hypermodel: Any) -> str:
     name = getattr(hypermodel, "name", None) or getattr(hypermodel, "__name__", None)
-    return {"what": name or type(hypermodel).__name__}
+    return name or type(hypermodel).__name__
 
 
-def _backend() -> str:
-    import keras
+def _check(**numbers: float | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and not value > 0:
+            raise SweepError(f"{name}={value!r}: expected more than 0")
 
-    return str(keras.backend.backend())
 
-
-def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise SweepError(f"{name}={value!r}: expected more than 0")
+def _check_ray(engine: str, **options: Any) -> None:
+    if engine not in ENGINES:
+        raise SweepError(f"engine={engine!r}: expected one of {ENGINES}")
+    for name, value in options.items():
+        if value is not None and engine != "ray":
+            raise SweepError(f"{name}={value!r} is Ray's: add engine='ray'")

@@ -6,13 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
 
 from keras_gru import tuning
-from keras_gru.tuning.ledger import WAIT, Ledger, Report
+from keras_gru.tuning.ledger import WAIT, Ledger
 from keras_gru.tuning.records import EPOCHS, Record
 from keras_gru.tuning.settings import Settings
 
@@ -123,10 +124,12 @@ def finish(book: Ledger, most: int | None = None, worker: str = "w") -> list[Rec
         assert given != WAIT, "one worker alone never waits"
         if not isinstance(given, Record):
             break
-        book.finish(given.number, report(given), failed=False)
+        book.finish(ended(given))
         ran.append(book.records[given.number])
     return ran
 
 
-def report(record: Record) -> Report:
-    return Report({"height": height(record.values)}, record.values.get(EPOCHS), 0.5)
+def ended(record: Record) -> Record:
+    metrics = {"height": height(record.values)}
+    epochs = record.values.get(EPOCHS)
+    return replace(record, metrics=metrics, epochs=epochs, seconds=0.5)

@@ -10,8 +10,9 @@ import pytest
 
 from keras_gru.tuning import pool, records
 from keras_gru.tuning.ledger import Ledger
+from keras_gru.tuning.limits import Plan
 from keras_gru.tuning.records import Record
-from keras_gru.tuning.supervisor import Plan, Supervisor
+from keras_gru.tuning.supervisor import Supervisor
 from tests.tuning.models import settings
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +33,7 @@ class Sweep:
         environment = {"KERAS_GRU_FAKE": json.dumps(script), "PYTHONPATH": str(ROOT)}
         plan = Plan(workers=workers, environment=environment, **{**common, **changes})
         self.ledger = Ledger(self.folder, settings("random", trials))
-        shown = lambda found: None  # noqa: E731
-        return Supervisor(self.ledger, "", plan, shown).run()
+        return Supervisor(self.ledger, "", plan, lambda: None).run()
 
     @property
     def trials(self) -> list[Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,15 @@ import pytest
 
 from keras_gru.tuning import records
 from keras_gru.tuning.errors import SweepError
-from keras_gru.tuning.ledger import STOP, Ledger, Report
+from keras_gru.tuning.ledger import STOP, Ledger
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, Record
 from keras_gru.tuning.settings import TUNERS
 from tests.tuning.models import (
     Parabola,
     Troubled,
+    ended,
     finish,
     ledger,
-    report,
     settings,
     space_of,
 )
@@ -66,7 +67,7 @@ def test_what_was_broken_off_comes_first_and_once(tmp_path: Path) -> None:
 def test_an_end_is_on_the_disk(tmp_path: Path) -> None:
     book = ledger(tmp_path, settings())
     given = book.next("a")
-    book.finish(given.number, report(given), failed=False)
+    book.finish(ended(given))
     found = records.read(tmp_path / "trials" / "0000" / "trial.json")
     assert found == book.records[0]
     assert found.status == COMPLETED
@@ -77,7 +78,7 @@ def test_an_objective_that_is_no_number_is_a_failure(
     tmp_path: Path, metrics: dict[str, float]
 ) -> None:
     book = ledger(tmp_path, settings())
-    book.finish(book.next("a").number, Report(metrics), failed=False)
+    book.finish(replace(book.next("a"), metrics=metrics))
     assert book.records[0].status == FAILED
     message = book.records[0].message
     assert re.match("the objective 'height' is (nan|inf|missing)", message)

@@ -1,20 +1,26 @@
-"""Ray Tune runs the same hypermodels."""
+"""Ray runs the trials that one machine would have run."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import keras_tuner
+import numpy as np
 import pytest
 
 from keras_gru import tuning
-from keras_gru.tuning import on_ray
-from tests.tuning.models import HEIGHT, height
+from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, Record
+from tests.tuning.models import HEIGHT, Parabola, run_sweep
 
 pytestmark = pytest.mark.once
+
+ROOT = Path(__file__).parents[2]
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of Ray's own imports
@@ -22,124 +28,133 @@ with warnings.catch_warnings():
     import ray
     from ray import tune
 
+    from keras_gru.tuning import on_ray
 
-class Hill(keras_tuner.HyperModel):
+
+class Hill(Parabola):
     """A parabola whose highest rows fail."""
-
-    def build(self, hp: Any) -> None:
-        hp.Float("x", -1.0, 1.0)
-        hp.Choice("variant", ["keras", "chung2014"])
 
     def fit(self, hp: Any, model: None, **arguments: Any) -> dict[str, float]:
         if hp.get("x") < -0.5:
             raise RuntimeError("too steep")
-        return {"height": height(hp.values), "seed": float(self.trial.seed)}
+        return super().fit(hp, model)
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+class Falling(keras_tuner.HyperModel):
+    """A training whose loss falls to the floor that its value sets."""
+
+    def __init__(self, kills: Path) -> None:
+        super().__init__()
+        self.kills = kills
+
+    def build(self, hp: Any) -> keras.Model:
+        hp.Choice("floor", [4.0, 1.0, 2.0, 3.0])
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    def fit(self, hp: Any, model: keras.Model, *, callbacks: Any, epochs: int) -> Any:
+        x = np.ones((4, 1), "float32")
+        y = x + hp.get("floor") ** 0.5 * np.array([[1.0], [-1.0]] * 2, "float32")
+        kill = keras.callbacks.LambdaCallback(on_epoch_begin=self._kill)
+        used = [*callbacks, kill]
+        return model.fit(x, y, callbacks=used, epochs=epochs, verbose=0)
+
+    def _kill(self, epoch: int, logs: Any) -> None:
+        with self.kills.open("a") as file:
+            file.write(f"{self.trial.trial_id} {epoch}\n")
+        if epoch == 2 and self.kills.read_text().count(" 2\n") == 1:
+            os._exit(1)  # once
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's, not ours
-        patch.setenv("RAY_worker_niceness", "0")  # else other tests starve it
-        out = tmp_path_factory.mktemp("ray") / "sweep"
-        options = {"objective": HEIGHT, "trials": 6, "seed": 3, "backend": "numpy"}
-        yield out, on_ray.run(Hill(), out=out, workers=2, **options)
+        yield
+
+
+def test_the_trials_are_those_of_one_machine(tmp_path: Path) -> None:
+    here = run_sweep(Hill(), tmp_path / "here")
+    there = run_sweep(Hill(), tmp_path / "there", workers=2, engine="ray")
+
+    def outcome(record: Record) -> tuple[Any, ...]:
+        return record.number, record.status, record.metric, record.values
+
+    assert [*map(outcome, there.trials)] == [*map(outcome, here.trials)]
+    assert {record.status for record in there.trials} == {COMPLETED, FAILED}
+    failed = next(r for r in there.trials if r.status == FAILED)
+    assert failed.message.startswith("RuntimeError: too steep (test_on_ray.py:")
+    assert (there.folder / "report.html").is_file()
+    more = run_sweep(
+        Hill(), tmp_path / "there", workers=2, engine="ray", trials=8, resume=True
+    )
+    assert more.trials[:6] == there.trials
+    assert len(more.trials) == 8
+
+
+def test_a_trial_whose_process_dies_goes_on_and_a_bad_one_is_stopped(
+    tmp_path: Path,
+) -> None:
+    starts = tmp_path / "starts"
+    found = tuning.run(
+        Falling(starts),
+        objective=keras_tuner.Objective("loss", "min"),
+        out=tmp_path / "sweep",
+        tuner="grid",
+        trials=4,
+        epochs=6,
+        engine="ray",
+        scheduler=tune.schedulers.MedianStoppingRule(
+            "training_iteration", "loss", "min", grace_period=1, min_samples_required=1
+        ),
+    )
+    assert {record.status for record in found.trials} == {COMPLETED}
+    assert found.best.hyperparameters == {"floor": 1.0}
+    assert found.best.epochs == 6
+    begun = starts.read_text().split("\n")
+    first = found.trials[0].trial_id
+    # Killed in its third epoch, it went on with it.
+    assert [line for line in begun if line.startswith(first)] == [
+        f"{first} {epoch}" for epoch in (0, 1, 2, 2, 3, 4, 5)
+    ]
+    stopped = [r for r in found.trials if r.epochs is not None and r.epochs < 6]
+    assert {r.hyperparameters["floor"] for r in stopped} <= {2.0, 3.0}
+    assert stopped
+    assert found.model().layers
+
+
+def test_what_ended_unrecorded_is_not_run_again_where_ray_knows_it(
+    tmp_path: Path,
+) -> None:
+    first = run_sweep(Parabola(), tmp_path, trials=2, engine="ray")
+    path = first.folder / "trials" / "0001" / "trial.json"
+    text = path.read_text().replace(COMPLETED, RUNNING)
+    for starts in (1, 2):
+        path.write_text(text.replace('"order": 2', '"order": 0'))
+        again = run_sweep(Parabola(), tmp_path, trials=2, engine="ray", resume=True)
+        assert [r.metric for r in again.trials] == [r.metric for r in first.trials]
+        assert [r.starts for r in again.trials] == [1, starts]
+        shutil.rmtree(tmp_path / on_ray.STORAGE)
+
+
+def test_processes_with_another_backend_say_so(tmp_path: Path) -> None:
+    variables = {"KERAS_BACKEND": "numpy", "PYTHONPATH": str(ROOT)}
+    ray.init(runtime_env={"env_vars": variables}, include_dashboard=False)
+    try:
+        with pytest.raises(tuning.SweepFailed, match="have KERAS_BACKEND=numpy"):
+            run_sweep(Hill(), tmp_path, trials=1, engine="ray", backend="torch")
+    finally:
         ray.shutdown()
 
 
-def test_a_sweep_on_two_workers(found: tuple[Path, Any]) -> None:
-    out, results = found
-    assert len(results) == 6
-    for result in results:
-        if result.config["x"] < -0.5:
-            assert "too steep" in str(result.error)
-        else:
-            assert result.error is None
-            assert result.metrics["height"] == pytest.approx(height(result.config))
-            seed = on_ray.seed_of(3, result.config)
-            assert result.metrics["seed"] == seed
-    assert 0 < len(results.errors) < 6  # of these six values some fail
-    best = min(
-        (result for result in results if not result.error),
-        key=lambda result: result.metrics["height"],
-    )
-    assert results.get_best_result().config == best.config
-    assert len({result.metrics["pid"] for result in results if not result.error}) == (
-        len(results) - len(results.errors)
-    ), "a process a trial"
-    assert out.is_dir()
+def test_the_scheduler_is_of_the_setting() -> None:
+    from tests.tuning.models import settings
 
-
-def test_processes_with_another_backend_say_so(
-    found: tuple[Path, Any], tmp_path: Path
-) -> None:
-    results = on_ray.run(
-        Hill(), objective=HEIGHT, out=tmp_path / "other", trials=1, backend="torch"
-    )
-    (error,) = results.errors
-    assert "Ray's processes have KERAS_BACKEND=numpy" in str(error)
-
-
-def test_every_kind_of_hyperparameter_has_its_domain() -> None:
-    hp = keras_tuner.HyperParameters()
-    hp.Choice("units", [16, 32])
-    hp.Boolean("bias")
-    hp.Fixed("fixed", 7)
-    hp.Int("layers", 1, 4)
-    hp.Int("many", 8, 512, sampling="log")
-    hp.Int("wide", 16, 128, step=2, sampling="log")
-    hp.Float("rate", 0.5, 2.0, sampling="log")
-    hp.Float("dropout", 0.0, 0.5)
-    hp.Float("decay", 0.0, 0.4, step=0.2)
-    space = on_ray.param_space(hp)
-    assert space["units"].categories == [16, 32]
-    assert space["bias"].categories == [False, True]
-    assert space["fixed"].categories == [7]
-    assert space["wide"].categories == [16, 32, 64, 128]
-    assert space["decay"].categories == [0.0, 0.2, 0.4]
-    for name, like in (
-        ("layers", tune.randint(1, 5)),
-        ("many", tune.lograndint(8, 513)),
-        ("rate", tune.loguniform(0.5, 2.0)),
-        ("dropout", tune.uniform(0.0, 0.5)),
+    assert on_ray._scheduler(settings()) is None
+    for stopping, kind in (
+        ("asha", tune.schedulers.ASHAScheduler),
+        ("median", tune.schedulers.MedianStoppingRule),
     ):
-        assert type(space[name]) is type(like)
-        assert type(space[name].get_sampler()) is type(like.get_sampler())
-        assert (space[name].lower, space[name].upper) == (like.lower, like.upper)
-
-
-def test_the_same_name_on_two_branches_has_the_values_of_both() -> None:
-    hp = keras_tuner.HyperParameters()
-    hp.Choice("kind", ["a", "b", "c"])
-    for kind, units in (("a", [8, 16]), ("b", [16, 32])):
-        with hp.conditional_scope("kind", [kind]):
-            hp.Choice("units", units)
-    assert on_ray.param_space(hp)["units"].categories == [8, 16, 32]
-    with hp.conditional_scope("kind", ["c"]):
-        hp.Float("units", 0.0, 1.0)
-    with pytest.raises(tuning.SweepError, match="'units' has two ranges"):
-        on_ray.param_space(hp)
-
-
-def test_what_ray_cannot_draw() -> None:
-    hp = keras_tuner.HyperParameters()
-    hp.Float("momentum", 0.5, 0.9, sampling="reverse_log")
-    with pytest.raises(tuning.SweepError, match=r"'momentum' has sampling='reverse_l"):
-        on_ray.param_space(hp)
-
-
-def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_ray.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(tuning.SweepError, match=r"pip install 'keras_gru\[ray\]'"):
-        on_ray.run(Hill(), objective=HEIGHT, out="nowhere")
-
-
-def test_seeds_are_of_the_sweep_and_the_values() -> None:
-    values = {"x": 0.25, "variant": "keras"}
-    assert on_ray.seed_of(0, values) == on_ray.seed_of(
-        0, dict(reversed(values.items()))
-    )
-    assert (
-        len({on_ray.seed_of(s, {**values, "x": x}) for s in (0, 1) for x in (0, 1)})
-        == 4
-    )
+        assert type(on_ray._scheduler(settings(stopping=stopping))) is kind
+    assert HEIGHT.direction == "min"

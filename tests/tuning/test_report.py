@@ -6,18 +6,16 @@ import csv
 import re
 import shutil
 import subprocess
-import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import keras_tuner
 import pytest
 
-from keras_gru.files import write_json
-from keras_gru.tuning import hparams, pictures, report, space, tables
-from keras_gru.tuning.progress import Line
+from keras_gru.tuning import pictures, report, spaces, table
+from keras_gru.tuning.ledger import Ledger
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, SEED, Record
-from keras_gru.tuning.space import Dimension
+from keras_gru.tuning.view import standing
 from tests.tuning.models import settings
 
 pytestmark = pytest.mark.once
@@ -25,13 +23,14 @@ pytestmark = pytest.mark.once
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 
-DIMENSIONS = [
-    Dimension("variant", ("keras", "cho2014", "chung2014", "replace_after")),
-    Dimension("units"),
-    Dimension("rate", log=True),
-    Dimension("depth"),
-    Dimension("bias", (False, True)),
-]
+VARIANTS = ("keras", "cho2014", "chung2014", "replace_after")
+SPACE = keras_tuner.HyperParameters()
+SPACE.Choice("variant", list(VARIANTS))
+SPACE.Int("units", 16, 48)
+SPACE.Float("rate", 1e-5, 1e-1, sampling="log")
+SPACE.Fixed("depth", 2)
+SPACE.Boolean("bias")
+NAMES = spaces.names(SPACE)
 
 
 def _records() -> list[Record]:
@@ -39,7 +38,7 @@ def _records() -> list[Record]:
     found = []
     for number in range(12):
         values = {
-            "variant": DIMENSIONS[0].values[number % 4],
+            "variant": VARIANTS[number % 4],
             "units": 16 * (1 + number % 3),
             "rate": 10.0 ** -(1 + number % 5),
             "bias": number % 2 == 0,
@@ -59,10 +58,10 @@ def _records() -> list[Record]:
 
 def test_the_table_has_every_trial(tmp_path: Path) -> None:
     path = tmp_path / "trials.csv"
-    tables.trials_csv(path, _records(), DIMENSIONS, over=False)
+    table.trials_csv(path, _records(), NAMES, over=False)
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert [row["trial_id"] for row in rows] == [f"{n:04d}" for n in range(12)]
-    assert [*rows[0]] == [*tables.COLUMNS, "variant", "units", "rate", "depth", "bias"]
+    assert [*rows[0]] == [*table.COLUMNS, "variant", "units", "rate", "depth", "bias"]
     assert rows[4] | {"rate": ""} == {
         "trial_id": "0004",
         "status": "FAILED",
@@ -79,22 +78,22 @@ def test_the_table_has_every_trial(tmp_path: Path) -> None:
     }
     assert rows[1]["depth"] == ""
     assert rows[11]["status"] == "RUNNING"
-    tables.trials_csv(path, _records(), DIMENSIONS, over=True)
+    table.trials_csv(path, _records(), NAMES, over=True)
     assert "0011,INTERRUPTED,,,,7," in path.read_text()
 
 
 def _written(folder: Path, found: list[Record] | None = None, **how: Any) -> str:
     found = _records() if found is None else found
     sweep = settings(trials=12)
-    drawn = pictures.draw(folder, found, DIMENSIONS, sweep)
+    drawn = pictures.draw(folder, found, SPACE, sweep)
     path = folder / "report.html"
-    report.write(path, found, DIMENSIONS, sweep, drawn, **{"over": True, **how})
+    report.write(path, found, NAMES, sweep, drawn, **{"over": True, **how})
     return path.read_text()
 
 
 def test_the_report_needs_nothing_but_itself(tmp_path: Path) -> None:
     text = _written(tmp_path, reason="the budget & time")
-    assert text.count('src="data:image/png;base64,') == 4
+    assert text.count('src="data:image/png;base64,') == 3
     assert not re.search(r"(src|href)=.(?!data:)|https?:|url\(|@import", text)
     assert "<script" not in text
     assert "&lt;script&gt;alert(" in text
@@ -106,7 +105,6 @@ def test_the_report_needs_nothing_but_itself(tmp_path: Path) -> None:
         "best_so_far.png",
         "costs.png",
         "hyperparameters.png",
-        "variants.png",
     }
 
 
@@ -147,76 +145,34 @@ def test_the_report_in_a_browser_without_a_network(tmp_path: Path) -> None:
     assert (pixels == 1.0).mean() > 0.8
 
 
-def test_tensorboard_reads_what_is_written(tmp_path: Path) -> None:
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.tensorflow_stub import errors, pywrap_tensorflow
-    from tensorboard.plugins.hparams import metadata
-
-    sweep = settings()
-    for record in _records():
-        hparams.write(tmp_path, record, sweep)
-    found = sorted(tmp_path.glob("tensorboard/*/events.out.tfevents.*"))
-    assert [path.parent.name for path in found] == [f"{n:04d}" for n in range(11)]
-    before = found[0].stat().st_mtime_ns
-    hparams.write(tmp_path, _records()[0], sweep)
-    assert found[0].stat().st_mtime_ns == before
-    # The reader checks the checksums.
-    reader = pywrap_tensorflow.PyRecordReader_New(str(found[1]))
-    events = []
-    for _ in range(4):
-        reader.GetNext()
-        events.append(Event.FromString(reader.record()))
-    with pytest.raises(errors.OutOfRangeError):
-        reader.GetNext()
-    assert events[0].file_version == "brain.Event:2"
-    start, metric, end = (event.summary.value[0] for event in events[1:])
-    info = metadata.parse_session_start_info_plugin_data(
-        start.metadata.plugin_data.content
-    )
-    assert info.hparams["units"].number_value == 32
-    assert info.hparams["variant"].string_value == "cho2014"
-    assert not info.hparams["bias"].bool_value
-    assert SEED not in info.hparams
-    assert (metric.tag, metric.simple_value) == ("height", pytest.approx(0.55))
-    assert end.tag == metadata.SESSION_END_INFO_TAG
+def test_how_a_sweep_stands(tmp_path: Path) -> None:
+    book = Ledger(tmp_path, settings(trials=14))
+    assert standing(book) == "0 running, 0 failed"
+    book.records = {record.number: record for record in _records()}
+    assert standing(book) == "1 running, 1 failed, best height 0.05 (trial 0006)"
 
 
-def test_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(settings(trials=14), 2, None)
-    assert line.text([]) == "0/14 done, 0 running, 0 failed"
-    assert line.text(_records()) == (
-        "10/14 done, 1 running, 1 failed; best height 0.05 (trial 0006); 2 s left"
-    )
-    assert line.seconds_left(_records()) == pytest.approx(3 * 1.5 / 2)
-    # Not more than the budget has.
-    short = Line(settings(trials=14), 1, 2.0)
-    later = time.monotonic() + 1.5
-    monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert short.seconds_left(_records()) == pytest.approx(0.5, abs=0.1)
+def test_what_is_asked_of_a_space() -> None:
+    assert NAMES == ["variant", "units", "rate", "depth", "bias"]
+    choices = {name: spaces.choices(SPACE, name) for name in NAMES}
+    assert choices == {
+        "variant": list(VARIANTS),
+        "units": [],
+        "rate": [],
+        "depth": [2],
+        "bias": [True, False],
+    }
+    assert [name for name in NAMES if spaces.logarithmic(SPACE, name)] == ["rate"]
+    both = keras_tuner.HyperParameters()
+    both.Choice("kind", ["a", "b"])
+    for kind, units in (("a", [8, 16]), ("b", [16, 32])):
+        with both.conditional_scope("kind", [kind]):
+            both.Choice("units", units)
+    assert spaces.names(both) == ["kind", "units"]
+    assert spaces.choices(both, "units") == [8, 16, 32]
 
 
-def test_the_space_of_the_pictures(tmp_path: Path) -> None:
-    import keras_tuner
-
-    hp = keras_tuner.HyperParameters()
-    hp.Choice("variant", ["keras", "haiku"])
-    hp.Float("rate", 0.1, 1.0, sampling="log")
-    hp.Boolean("bias")
-    hp.Fixed("depth", 2)
-    hp.Int("units", 1, 9)
-    path = tmp_path / "space.json"
-    assert space.read(path) == []
-    write_json(path, hp.get_config())
-    found = space.read(path)
-    assert [asdict(dimension) for dimension in found] == [
-        {"name": "variant", "values": ("keras", "haiku"), "log": False},
-        {"name": "rate", "values": (), "log": True},
-        {"name": "bias", "values": (False, True), "log": False},
-        {"name": "depth", "values": (2,), "log": False},
-        {"name": "units", "values": (), "log": False},
-    ]
-    assert [space.is_variant(dimension) for dimension in found] == [
-        *(True, False, False, False, False)
-    ]
-    path.write_text("{")
-    assert space.read(path) == []
+def test_the_front_of_metric_and_cost() -> None:
+    points = [(1.0, 5.0, "a"), (2.0, 4.0, "b"), (2.0, 3.0, "c"), (3.0, 3.5, "d")]
+    assert [trial for *_, trial in pictures.pareto(points, "min")] == ["a", "c"]
+    assert [trial for *_, trial in pictures.pareto(points, "max")] == ["a"]

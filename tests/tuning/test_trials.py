@@ -16,15 +16,16 @@ import pytest
 import keras_gru
 from keras_gru import tuning
 from keras_gru.tuning.errors import SweepError
-from keras_gru.tuning.proposals import with_values
-from keras_gru.tuning.records import EPOCHS, SEED
+from keras_gru.tuning.records import EPOCHS, SEED, Record
+from keras_gru.tuning.spaces import explore
 from keras_gru.tuning.stopping import MedianStopping
-from keras_gru.tuning.trials import MODEL, TooLarge, explore, run_trial
+from keras_gru.tuning.trials import MODEL, TooLarge, run_trial
+from tests.tuning.models import settings
 
 INPUTS = np.random.default_rng(0).normal(size=(12, 5, 2)).astype("float32")
 TARGETS = INPUTS[:, 0, :1]
 FIT = {"x": INPUTS, "y": TARGETS, "validation_data": (INPUTS, TARGETS), "verbose": 0}
-LOSS = keras_tuner.Objective("val_loss", "min")
+LOSS = settings(objective="val_loss")
 
 
 def build(hp: Any) -> keras.Model:
@@ -48,8 +49,8 @@ class Model(keras_tuner.HyperModel):
 def _run(folder: Path, seed: int, model: Any = None, **fit: Any) -> Any:
     model = model or Model()
     values = {"rate": 0.02, "gru_dropout": 0.1, SEED: seed, EPOCHS: 3}
-    hp = with_values(explore(model), values)
-    return run_trial(model, LOSS, hp, "0007", folder, {**FIT, **fit})
+    record = Record(7, values)
+    return run_trial(model, LOSS, explore(model), record, folder, {**FIT, **fit})
 
 
 def test_a_trial_run_again_gives_the_same_metric(tmp_path: Path) -> None:
@@ -100,16 +101,16 @@ def test_the_hypermodel_knows_its_trial(tmp_path: Path) -> None:
             return {"val_loss": 1.0, "epochs": 2}
 
     model = Curious()
-    hp = with_values(explore(model), {"b": True, SEED: 9, EPOCHS: 4})
-    report = run_trial(model, LOSS, hp, "0003", tmp_path, {})
+    record = Record(3, {"b": True, SEED: 9, EPOCHS: 4})
+    report = run_trial(model, LOSS, explore(model), record, tmp_path, {})
     ((trial, epochs, callbacks),) = seen
     assert (trial.trial_id, trial.seed, trial.folder) == ("0003", 9, tmp_path)
-    assert (epochs, callbacks) == (4, 1)
+    assert (epochs, callbacks) == (4, 0)
     assert (report.epochs, report.metrics) == (2, {"val_loss": 1.0})
 
 
 def test_every_branch_is_explored() -> None:
-    class Branches:
+    class Branches(keras_tuner.HyperModel):
         def build(self, hp: Any) -> None:
             kind = hp.Choice("kind", ["plain", "gated"])
             with hp.conditional_scope("kind", ["gated"]):
@@ -140,9 +141,9 @@ def test_results_that_are_none(tmp_path: Path, results: Any, error: str) -> None
         def fit(self, hp: Any, model: None, **arguments: Any) -> Any:
             return results
 
-    hp = with_values(explore(Odd()), {"b": True, SEED: 9})
+    record = Record(3, {"b": True, SEED: 9})
     with pytest.raises((TypeError, ValueError), match=error):
-        run_trial(Odd(), LOSS, hp, "0003", tmp_path, {})
+        run_trial(Odd(), LOSS, explore(Odd()), record, tmp_path, {})
 
 
 # The layer.
@@ -242,7 +243,7 @@ def test_the_median_rule(tmp_path: Path) -> None:
 
 def test_a_model_that_is_too_large(tmp_path: Path) -> None:
     model = Model()
-    values = {"rate": 0.02, "gru_dropout": 0.1, SEED: 1}
-    hp = with_values(explore(model), values)
+    record = Record(7, {"rate": 0.02, "gru_dropout": 0.1, SEED: 1})
+    small = settings(objective="val_loss", max_parameters=10)
     with pytest.raises(TooLarge, match="parameters, more than 10"):
-        run_trial(model, LOSS, hp, "0007", tmp_path, FIT, max_parameters=10)
+        run_trial(model, small, explore(model), record, tmp_path, FIT)

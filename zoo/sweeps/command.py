@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What `tuning.run` takes as it was typed.
 PASSED_ON = (
     *("tuner", "trials", "workers", "epochs", "seed", "budget", "trial_timeout"),
-    *("max_parameters", "stopping", "resume"),
+    *("max_parameters", "stopping", "resume", "engine", "address"),
 )
 # What must be the same when it is resumed.
 OF_THE_SWEEP = ("tuner", "trials", "seed", "epochs", "max_parameters", "stopping")
@@ -45,9 +45,12 @@ class Sweep(Checked):
         trial_timeout: seconds after which a trial counts as failed.
         max_parameters: larger models are not trained, so that models of equal cost are
             compared.
-        stopping: median ends a trial that is behind the median of the others.
+        stopping: median ends a trial that is behind the median of the others; asha is
+            successive halving, with --engine ray.
         out: folder of the sweep; by default sweeps/PROGRAM-TUNER-SEED.
         resume: go on with the sweep in --out.
+        engine: processes of this machine, or ray, which has clusters.
+        address: of a Ray cluster; auto finds the one that this machine is in.
         size: search around this one; by default the space's own.
         dataset: what to train on; by default as in train.
     """
@@ -60,9 +63,11 @@ class Sweep(Checked):
     budget: Positive | None = None
     trial_timeout: Positive | None = None
     max_parameters: Count | None = None
-    stopping: Literal["median"] | None = None
+    stopping: Literal["median", "asha"] | None = None
     out: str | None = None
     resume: bool = False
+    engine: Literal["processes", "ray"] = "processes"
+    address: str | None = None
     size: str | None = None
     dataset: str | None = None
 

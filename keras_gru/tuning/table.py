@@ -6,57 +6,50 @@ import csv
 import io
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_gru.files import write_text
 from keras_gru.tuning.records import RUNNING, Record
 from keras_gru.tuning.settings import Settings
-from keras_gru.tuning.space import Dimension
 
 COLUMNS = ("trial_id", "status", "metric", "epochs", "seconds", "seed", "parameters")
 INTERRUPTED = "INTERRUPTED"  # what a running trial is called when the sweep has ended
 
 
+def row(record: Record, names: Sequence[str], *, over: bool) -> list[Any]:
+    """What a trial has in each of `COLUMNS`, and the values of the hyperparameters."""
+    parameters = record.metrics.get("parameters")
+    found = [
+        record.trial_id,
+        INTERRUPTED if over and record.status == RUNNING else record.status,
+        record.metric,
+        record.epochs,
+        record.seconds,
+        record.seed,
+        None if parameters is None else int(parameters),
+        *(record.values.get(name) for name in names),
+    ]
+    return ["" if cell is None else cell for cell in found]
+
+
 def trials_csv(
-    path: Path,
-    found: Iterable[Record],
-    dimensions: Sequence[Dimension],
-    *,
-    over: bool,
+    path: Path, found: Sequence[Record], names: Sequence[str], *, over: bool
 ) -> None:
     """Write one row a trial, failed and unfinished ones too.
 
     Args:
         path: of the table.
         found: the trials.
-        dimensions: a column each, after `COLUMNS`.
+        names: of the hyperparameters, a column each, after `COLUMNS`.
         over: no trial runs any more.
     """
-    names = [dimension.name for dimension in dimensions]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*COLUMNS, *names])
-    for record in sorted(found, key=lambda record: record.number):
-        writer.writerow(
-            [
-                record.trial_id,
-                status(record, over=over),
-                _cell(record.metric),
-                _cell(record.epochs),
-                _cell(record.seconds),
-                record.seed,
-                _whole(record.metrics.get("parameters")),
-                *(_cell(record.values.get(name)) for name in names),
-            ]
-        )
+    writer.writerows(row(record, names, over=over) for record in found)
     write_text(path, text.getvalue())
-
-
-def status(record: Record, *, over: bool) -> str:
-    """A trial's status for the reader."""
-    return INTERRUPTED if over and record.status == RUNNING else record.status
 
 
 def best_json(path: Path, best: Record, settings: Settings, model: str | None) -> None:
@@ -68,7 +61,7 @@ def best_json(path: Path, best: Record, settings: Settings, model: str | None) -
         settings: of the sweep.
         model: the saved model below the sweep's folder, if there is one.
     """
-    content: Mapping[str, Any] = {
+    content = {
         "trial_id": best.trial_id,
         "objective": settings.objective,
         "direction": settings.direction,
@@ -88,11 +81,3 @@ def in_full(folder: Path) -> str:
     """The command that trains the best model again, for as long as one likes."""
     quoted = shlex.quote(str(folder))
     return f"python -m keras_gru.tuning.again {quoted} --epochs EPOCHS --out FOLDER"
-
-
-def _whole(value: float | None) -> int | str:
-    return "" if value is None else int(value)
-
-
-def _cell(value: Any) -> Any:
-    return "" if value is None else value
