@@ -1,14 +1,11 @@
-"""Choose the Keras backend before Keras is imported, and make it repeatable."""
+"""Choose the Keras backend before Keras is imported."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import random
 import sys
 import tempfile
-
-import numpy as np
 
 from zoo.errors import ZooError
 
@@ -71,27 +68,3 @@ def _start_quietly() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-
-
-def seed_everything(seed: int) -> None:
-    """Seed every generator and ask the backend for the same bits at each run.
-
-    `keras.utils.set_random_seed` would import TensorFlow on every backend, seconds of
-    start-up. Keras itself draws its default seeds from Python's generator.
-    """
-    import keras
-
-    random.seed(seed)
-    np.random.seed(seed)
-    backend = keras.backend.backend()
-    # JAX keeps no generator, and its programs for a CPU add in a fixed order.
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.random.set_seed(seed)
-        tf.config.experimental.enable_op_determinism()
-    elif backend == "torch":
-        import torch
-
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True)

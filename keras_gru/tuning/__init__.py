@@ -33,11 +33,8 @@ def __getattr__(name: str) -> Any:
     try:
         module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
     except ModuleNotFoundError as error:
-        from keras_gru.tuning.errors import SweepError
-
-        raise SweepError(
-            f"sweeps need {error.name}: pip install 'keras_gru[tune]'"
-        ) from error
+        need = f"sweeps need {error.name}: pip install 'keras_gru[tune]'"
+        raise ImportError(need) from error
     found = getattr(module, name)
     globals()[name] = found
     return found

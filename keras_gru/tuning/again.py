@@ -1,7 +1,6 @@
 """Run a trial of a sweep again, alone: to have its model, or to train it in full.
 
-``python -m keras_gru.tuning.again SWEEP --out FOLDER [--trial ID] [--epochs E]`` takes
-the best trial by default. With the trial's own epochs it gives the trial's own metric.
+With the trial's own epochs it gives the trial's own metric.
 """
 
 from __future__ import annotations
@@ -9,17 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from keras_gru.tuning import payload, records, settings
-from keras_gru.tuning.errors import SweepError, one_line
+from keras_gru.tuning import payload, settings
+from keras_gru.tuning.errors import SweepError
+from keras_gru.tuning.ledger import Ledger
 from keras_gru.tuning.records import EPOCHS, Record
 from keras_gru.tuning.spaces import explore
-from keras_gru.tuning.sweep import ENVIRONMENT
 from keras_gru.tuning.trials import run_trial
 
 INSIDE = "KERAS_GRU_AGAIN"  # set in the process that has the sweep's environment
@@ -33,53 +31,27 @@ def again(
     *,
     trust: bool = False,
 ) -> dict[str, Any]:
-    """Run a trial again in this process.
-
-    Args:
-        folder: of the sweep.
-        out: where the model and what else the trial leaves go.
-        trial_id: of the trial; None: the best one.
-        epochs: in place of the trial's own.
-        trust: run the code in the folder whoever has written it.
-
-    Returns:
-        Trial, metrics, epochs and seconds.
-
-    Raises:
-        SweepError: there is no such sweep or trial, or its code is not this user's.
-    """
+    """Run a trial again in this process, by default the best one."""
     sweep = settings.read(folder)
-    record = _find(folder, sweep, trial_id)
+    record = _find(Ledger(folder, sweep), trial_id)
     hypermodel, fit = payload.load(folder, trust=trust)
     if epochs is not None:
         record = replace(record, values={**record.values, EPOCHS: epochs})
-    space = explore(hypermodel)
-    end = run_trial(
-        hypermodel,
-        replace(sweep, max_parameters=None),
-        space,
-        record,
-        out,
-        fit,
-        alone=True,
-    )
+    unlimited, space = replace(sweep, max_parameters=None), explore(hypermodel)
+    end = run_trial(hypermodel, unlimited, space, record, out, fit, alone=True)
     names = ("trial_id", "metrics", "epochs", "seconds")
     return {name: getattr(end, name) for name in names}
 
 
-def _find(folder: Path, sweep: settings.Settings, trial_id: str | None) -> Record:
-    found = records.read_all(folder, sweep.seed)
-    if trial_id is None:
-        best = records.best(found.values(), sweep.direction)
-        if best is None:
-            raise SweepError(f"no trial of {folder} was completed")
-        return best
-    if not trial_id.isdecimal() or int(trial_id) not in found:
+def _find(book: Ledger, trial_id: str | None) -> Record:
+    known = {record.trial_id: record for record in book.trials}
+    found = book.best if trial_id is None else known.get(trial_id)
+    if found is None:
+        wanted = trial_id or "that was completed"
         raise SweepError(
-            f"trial {trial_id!r} is not in {folder}: expected one of "
-            f"{', '.join(record.trial_id for record in found.values())}"
+            f"{book.folder} has no trial {wanted}; there are: {', '.join(known)}"
         )
-    return found[int(trial_id)]
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,20 +68,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--trust", action="store_true", help="run its code whoever has written it"
     )
     given = parser.parse_args(arguments)
-    path = given.sweep / ENVIRONMENT
-    if INSIDE not in os.environ and path.is_file():
-        # Keras has its backend already, and the backend its threads.
-        try:
-            environment = {**json.loads(path.read_text(encoding="utf-8"))}
-        except (ValueError, TypeError) as error:
-            print(f"sweep: {path} is damaged: {one_line(error)}", file=sys.stderr)
-            return 2
-        words = sys.argv[1:] if arguments is None else arguments
-        command = [sys.executable, "-m", "keras_gru.tuning.again", *words]
-        return subprocess.run(
-            command, env={**os.environ, **environment, INSIDE: "1"}, check=False
-        ).returncode
     try:
+        if INSIDE not in os.environ:
+            # Keras has its backend already, and the backend its threads.
+            environment = {**os.environ, **settings.environment(given.sweep)}
+            command = [sys.executable, "-m", "keras_gru.tuning.again", *sys.argv[1:]]
+            os.execve(sys.executable, command, {**environment, INSIDE: "1"})
         end = again(
             given.sweep, given.out, given.trial, given.epochs, trust=given.trust
         )

@@ -3,8 +3,8 @@
 The worker talks with the supervisor, process PID, on the guard's standard input and
 output. When it ends, when the supervisor sends SIGTERM, or is dead, all that the worker
 has started is killed, in sessions of its own too: on Linux the guard adopts the orphans
-among its descendants. It ends as the worker did. It imports nothing but the standard
-library, so that it starts in no time and is not what a machine without memory kills.
+among its descendants. It ends as the worker did. It imports next to nothing, so that it
+starts in no time and is not what a machine without memory kills.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
-LINUX = sys.platform == "linux"
+import psutil
+
 SUBREAPER, PARENT_DEATH_SIGNAL = 36, 1  # of Linux' prctl(2)
 
 
@@ -30,7 +30,6 @@ def main(supervisor: int, command: list[str]) -> int:
     if os.getppid() != supervisor:
         return 1  # it died before that
     die_with_the_guard = functools.partial(control, PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    worker = None
     try:
         worker = subprocess.Popen(
             command, start_new_session=True, preexec_fn=die_with_the_guard
@@ -41,47 +40,26 @@ def main(supervisor: int, command: list[str]) -> int:
         return worker.wait()
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        kill_all(worker)
+        kill_all()
 
 
 def control(option: int, value: int) -> None:
-    if LINUX:
+    if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def kill_all(worker: subprocess.Popen[bytes] | None) -> None:
-    """Kill the worker and its descendants, until there are none."""
-    if not LINUX:  # its group; those in sessions of their own stay
-        if worker is not None and worker.poll() is None:
-            os.killpg(worker.pid, signal.SIGKILL)
-        return
-    while True:
-        for process in descendants(os.getpid()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        try:
-            os.waitpid(-1, 0)  # one that was killed, or an orphan that came to us
-        except ChildProcessError:
-            return
-
-
-def descendants(process: int) -> list[int]:
-    """The processes below a process, by what Linux tells in ``/proc``."""
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended in between
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(path.parent.name))
-    found = list(children.get(process, []))
-    for child in found:
-        found += children.get(child, [])
-    return found
+def kill_all() -> None:
+    """Kill all descendants, until there are none."""
+    while below := psutil.Process().children(recursive=True):
+        for process in below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(below)
 
 
 if __name__ == "__main__":
     code = main(int(sys.argv[1]), sys.argv[2:])
-    if code < 0 and -code != signal.SIGKILL:
-        signal.signal(-code, signal.SIG_DFL)
-    if code < 0:
+    if code < 0:  # of a signal, which no handler has that this process took
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     sys.exit(code)

@@ -1,20 +1,21 @@
 """What a sweep needs of keras-tuner and keras-tuner does not offer in public.
 
-keras-tuner keeps the state of an oracle in the process and in ``oracle.json``, and not
-all of it: the brackets of Hyperband and the generator of the Gaussian process are lost
-when it reopens. `restored` puts an oracle back into the state that a list of trials
-has led to. `tests/tuning/test_keras_tuner_private.py` names every private attribute
-here, so that a new keras-tuner that has moved one is found at once.
+keras-tuner keeps the state of an oracle in the process, and not all of it on the disk.
+`restored` puts an oracle into the state that a list of trials has led to.
+`tests/tuning/test_keras_tuner_private.py` names every private attribute that is used
+here, so that a keras-tuner that has moved one is found at once.
 """
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras_tuner
 import numpy as np
+from keras_tuner import HyperParameters
 from keras_tuner.src.engine import tuner_utils
 
 from keras_gru.tuning.records import COMPLETED, OWN, RUNNING, Record, trial_seed
@@ -25,18 +26,14 @@ PARENT = "tuner/trial_id"  # among the values of a trial that Hyperband promoted
 
 
 def metrics_of(results: Any, objective: keras_tuner.Objective) -> dict[str, float]:
-    """The metrics in what `HyperModel.fit` has returned, at the best epoch.
-
-    Raises:
-        TypeError, ValueError: it returned no float, dict or history with the objective.
-    """
+    """The metrics in what `HyperModel.fit` has returned, at the best epoch."""
     tuner_utils.validate_trial_results(results, objective, "HyperModel.fit()")
     return dict(tuner_utils.convert_to_metrics_dict(results, objective))
 
 
 def restored(
     settings: Settings,
-    space: keras_tuner.HyperParameters,
+    space: HyperParameters,
     number: int,
     records: Iterable[Record],
 ) -> keras_tuner.Oracle:
@@ -54,7 +51,7 @@ def restored(
     return oracle
 
 
-def add(oracle: Any, space: keras_tuner.HyperParameters, record: Record) -> None:
+def add(oracle: Any, space: HyperParameters, record: Record) -> None:
     """Tell an oracle of a trial."""
     trial = keras_tuner.engine.trial.Trial(
         with_values(space, record.values), record.trial_id, record.status
@@ -137,28 +134,21 @@ class _Hyperband(_Searched, keras_tuner.oracles.HyperbandOracle):
         """Put the trials back into the brackets that they were proposed for."""
         for record in records:
             parent = record.values.get(PARENT)
-            if parent is None:
-                self._place_first_round(record.trial_id)
-            else:
-                self._place_promoted(record.trial_id, str(parent))
+            info = {"past_id": parent, "id": record.trial_id}
+            self._round_of(parent).append(info)
 
-    def _place_first_round(self, name: str) -> None:
+    def _round_of(self, parent: str | None) -> list[dict[str, Any]]:
+        """A first round that has room, or the round after that of the parent."""
         for bracket in self._brackets:
+            rounds = bracket["rounds"]
             size = self._get_size(bracket["bracket_num"], round_num=0)
-            if len(bracket["rounds"][0]) < size:
-                break
-        else:
-            self._increment_bracket_num()
-            self._start_new_bracket()
-            bracket = self._brackets[-1]
-        bracket["rounds"][0].append({"past_id": None, "id": name})
-
-    def _place_promoted(self, name: str, parent: str) -> None:
-        for bracket in self._brackets:
-            # The parent of a promoted trial is in a round before the last one.
-            for before, after in zip(
-                bracket["rounds"], bracket["rounds"][1:], strict=False
-            ):
+            if parent is None and len(rounds[0]) < size:
+                return rounds[0]
+            for before, after in itertools.pairwise(rounds):
                 if any(info["id"] == parent for info in before):
-                    after.append({"past_id": parent, "id": name})
-                    return
+                    return after
+        if parent is not None:
+            return []  # its record was damaged
+        self._increment_bracket_num()
+        self._start_new_bracket()
+        return self._brackets[-1]["rounds"][0]

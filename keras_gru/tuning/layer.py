@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from keras_gru.layer import GRU
 from keras_gru.variants import VARIANTS
 
 if TYPE_CHECKING:
-    import keras_tuner
+    from keras_tuner import HyperParameters
 
 # The four that differ; the other names in VARIANTS are synonyms of the first three.
 CONVENTIONS = ("keras", "cho2014", "chung2014", "replace_after")
 
 
 def gru(
-    hp: keras_tuner.HyperParameters,
+    hp: HyperParameters,
     prefix: str = "gru",
     *,
     units: int | tuple[int, int] = (32, 512),
@@ -50,7 +52,8 @@ def gru(
 
     Raises:
         ValueError: a name is no variant, or a range is no range.
-        TypeError: `arguments` has what the variant decides.
+        TypeError: `arguments` has `update_gate` or `reset_after`, which the variant
+            decides.
 
     Example:
         >>> import keras_tuner
@@ -62,13 +65,6 @@ def gru(
         >>> sorted(hp.values)
         ['gru_dropout', 'gru_units', 'gru_variant']
     """
-    decided = sorted({"update_gate", "reset_after"} & set(arguments))
-    if decided:
-        raise TypeError(
-            f"Argument `{decided[0]}` is decided by the variant. Received: "
-            f"{decided[0]}={arguments[decided[0]]!r}; expected variant=one of "
-            f"{', '.join(VARIANTS)}."
-        )
     return GRU(
         _units(hp, f"{prefix}_units", units),
         dropout=_rate(hp, f"{prefix}_dropout", dropout),
@@ -78,29 +74,22 @@ def gru(
     )
 
 
-def _units(
-    hp: keras_tuner.HyperParameters, name: str, units: int | tuple[int, int]
-) -> int:
+def _units(hp: HyperParameters, name: str, units: int | tuple[int, int]) -> int:
     if not isinstance(units, tuple):
         return units
     low, high = _range(name, units)
     return int(hp.Int(name, int(low), int(high), step=2, sampling="log"))
 
 
-def _rate(
-    hp: keras_tuner.HyperParameters, name: str, rate: float | tuple[float, float]
-) -> float:
+def _rate(hp: HyperParameters, name: str, rate: float | tuple[float, float]) -> float:
     if not isinstance(rate, tuple):
         return rate
     low, high = _range(name, rate)
     # Not Float with a step: of 0.0, 0.1, … 0.5 it leaves out the last.
-    steps = round((high - low) / 0.1 + 1e-6)
-    return float(hp.Choice(name, [round(low + 0.1 * k, 6) for k in range(steps + 1)]))
+    return float(hp.Choice(name, np.arange(low, high + 1e-6, 0.1).round(6).tolist()))
 
 
-def _variant(
-    hp: keras_tuner.HyperParameters, name: str, variant: str | Sequence[str]
-) -> str:
+def _variant(hp: HyperParameters, name: str, variant: str | Sequence[str]) -> str:
     names = [variant] if isinstance(variant, str) else list(variant)
     unknown = [given for given in names if given not in VARIANTS]
     if unknown or not names:

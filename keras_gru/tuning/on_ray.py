@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import ray
 from ray import tune
 
-from keras_gru.tuning.errors import SweepError, one_line
-from keras_gru.tuning.ledger import STOP, Ledger
-from keras_gru.tuning.limits import Over, Plan, check_limits, nothing_completed
+from keras_gru.tuning.errors import Over, SweepError, one_line
+from keras_gru.tuning.ledger import Ledger
 from keras_gru.tuning.ray_trial import NUMBER, RECORD, RayTrial
 from keras_gru.tuning.records import RUNNING, Record
-from keras_gru.tuning.settings import Settings
+from keras_gru.tuning.settings import Plan, Settings
 from keras_gru.tuning.spaces import explore
 
 STORAGE = "ray"  # Ray's own files, below the sweep's folder
@@ -35,46 +34,36 @@ def search(
     changed: Callable[[], None],
     hypermodel: Any,
     fit: Mapping[str, Any],
+    environment: Mapping[str, str],
     address: str | None,
     scheduler: Any,
 ) -> str:
-    """Run the trials of a sweep on Ray.
-
-    Args:
-        ledger: the trials.
-        plan: how to run them.
-        changed: called when a record has changed.
-        hypermodel, fit: what the trials run.
-        address: of a cluster, "auto" for the one of this machine; None: start Ray here.
-        scheduler: one of Ray's; None: the one of the sweep's `stopping`.
-
-    Returns:
-        Why it ended early; "" where it is complete.
-    """
+    """Run the trials of a sweep on Ray."""
     ours = not ray.is_initialized()
     if ours:
         # Else Ray's processes give way to everything else on the machine.
         os.environ.setdefault("RAY_worker_niceness", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        variables = {**plan.environment, "RAY_CHDIR_TO_TRIAL_DIR": "0"}
-        environment = {"env_vars": variables}
+        variables = {**environment, "RAY_CHDIR_TO_TRIAL_DIR": "0"}
         try:
-            ray.init(address, runtime_env=environment, log_to_driver=False)
+            # None would find a cluster that has crashed.
+            runtime = {"env_vars": variables}
+            ray.init(address or "local", runtime_env=runtime, log_to_driver=False)
         except ConnectionError as error:
             raise SweepError(
                 f"address={address!r}: {one_line(error)}; expected that of a cluster "
                 f"begun with `ray start --head`, with its RAY_AUTH_MODE and token"
             ) from error
     try:
-        ledger.declare(explore(hypermodel))
-        trial = RayTrial(
-            hypermodel,
-            ledger.settings,
-            ledger.space,
-            ledger.folder.resolve() / "trials",
-            dict(fit),
-            plan.environment["KERAS_BACKEND"],
-        )
+        # Not here, where a model would take the memory of a GPU.
+        task = ray.remote(_explored).remote(hypermodel, environment["KERAS_BACKEND"])
+        try:
+            ledger.declare(ray.get(task))
+        except SweepError as error:
+            return one_line(getattr(error, "cause", error))
+        folder = ledger.folder.resolve() / "trials"
+        space = ledger.space
+        trial = RayTrial(hypermodel, ledger.settings, space, folder, dict(fit))
         proposals = _Proposals.active = _Proposals(ledger, plan, changed)
         storage = ledger.folder.resolve() / STORAGE
         processors = max(1, int(ray.cluster_resources()["CPU"]) // plan.workers)
@@ -86,7 +75,16 @@ def search(
     finally:
         if ours:
             ray.shutdown()
-    return proposals.reason or nothing_completed(ledger, proposals.after)
+    return proposals.reason or ledger.outcome()
+
+
+def _explored(hypermodel: Any, backend: str) -> Any:
+    if keras.backend.backend() != backend:
+        raise SweepError(
+            f"backend={backend!r}, but Ray's processes have KERAS_BACKEND="
+            f"{keras.backend.backend()}: give it to ray.init(runtime_env=…)"
+        )
+    return explore(hypermodel)
 
 
 def _go_on(proposals: _Proposals, storage: Path, trainable: Any) -> None:
@@ -122,7 +120,7 @@ def _tuner(
             num_samples=-1,  # until there is nothing to propose
             max_concurrent_trials=plan.workers,
             scheduler=scheduler,
-            time_budget_s=plan.budget,
+            time_budget_s=plan.budget and 60.0 * plan.budget,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
@@ -157,28 +155,26 @@ class _Proposals(tune.search.Searcher):
         self.ledger = ledger
         self.reason = ""
         self.busy: set[int] = set()
-        self.after = max((r.order for r in ledger.trials), default=0)
         self._plan = plan
         self._changed = changed
-        self._begun = time.monotonic()
 
     def __reduce__(self) -> Any:
         # Ray stores it with the experiment, but the ledger is on the disk already.
-        return _active, ()
+        return getattr, (_Proposals, "active")
 
     def suggest(self, trial_id: str) -> Any:
         """Values for a trial; None: ask again later."""
         try:
-            check_limits(self.ledger, self._plan, self._begun, self.after)
+            self.ledger.check_limits(self._plan)
         except Over as over:
             self.reason = str(over)
             return self.FINISHED
         given = self.ledger.next(trial_id, self.busy)
         self._changed()
-        if isinstance(given, Record):
-            self.busy.add(given.number)
-            return {**given.values, NUMBER: given.number}
-        return self.FINISHED if given == STOP else None
+        if given is None:
+            return None if self.busy else self.FINISHED
+        self.busy.add(given.number)
+        return {**given.values, NUMBER: given.number}
 
     def on_trial_complete(
         self,
@@ -189,7 +185,7 @@ class _Proposals(tune.search.Searcher):
         record = next(r for r in self.ledger.trials if r.worker == trial_id)
         self.busy.discard(record.number)
         budget = self._plan.budget
-        late = budget is not None and time.monotonic() - self._begun > budget
+        late = budget is not None and self.ledger.seconds > 60.0 * budget
         reported = _reported(result)
         done = reported.get("status", RUNNING) != RUNNING
         if record.status != RUNNING or (late and not done):
@@ -213,7 +209,3 @@ class _Proposals(tune.search.Searcher):
 def _reported(result: Mapping[str, Any] | None) -> dict[str, Any]:
     """The record that a trial has told last; {} before it told one."""
     return dict(json.loads(result[RECORD])) if result and RECORD in result else {}
-
-
-def _active() -> _Proposals:
-    return _Proposals.active

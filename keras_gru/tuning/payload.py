@@ -1,9 +1,8 @@
 """The hypermodel on its way to the workers: ``state/hypermodel.pkl``.
 
 Pickled by value where it stands in the user's script or notebook, so that these need no
-``if __name__ == "__main__"``. Reading a pickle runs whatever code is in it. So it is
-signed with a key of the user's own, and one that somebody else has written, or that
-came from another machine, is read only where the user says that it is trusted.
+``if __name__ == "__main__"``. Reading a pickle runs the code in it: it is signed with a
+key of the user's own, and one that is not is read only where the user trusts it.
 """
 
 from __future__ import annotations
@@ -13,11 +12,13 @@ import hmac
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 import keras_tuner
+from keras_tuner import HyperParameters
 
 from keras_gru.files import replacing
 from keras_gru.tuning.errors import SweepError, one_line
@@ -27,11 +28,7 @@ SIGNATURE = "state/hypermodel.pkl.signature"
 
 
 def save(folder: Path, hypermodel: Any, fit: Mapping[str, Any]) -> str:
-    """Write the hypermodel and the arguments of its `fit`.
-
-    Returns:
-        The SHA-256 of the pickle, for `load` in the workers.
-    """
+    """Write the hypermodel and the arguments of its `fit`; give its SHA-256."""
     try:
         content = cloudpickle.dumps((hypermodel, dict(fit)))
     except Exception as error:  # whatever an object raises that cannot be pickled
@@ -41,7 +38,7 @@ def save(folder: Path, hypermodel: Any, fit: Mapping[str, Any]) -> str:
             f"what cannot be pickled"
         ) from error
     (folder / FILE).parent.mkdir(parents=True, exist_ok=True)
-    for name, written in ((FILE, content), (SIGNATURE, _signature(content, new=True))):
+    for name, written in ((FILE, content), (SIGNATURE, _signature(content))):
         with replacing(folder / name) as partial:
             partial.write_bytes(written)
     return hashlib.sha256(content).hexdigest()
@@ -52,22 +49,17 @@ def load(
 ) -> tuple[Any, dict[str, Any]]:
     """Read the hypermodel, as a `keras_tuner.HyperModel`, and the arguments.
 
-    Args:
-        folder: of the sweep.
-        digest: SHA-256 of the pickle where the caller knows it; else its signature
-            must be this user's.
-        trust: read it whoever has written it.
+    Its signature must be this user's, unless the caller knows its digest or trusts it.
     """
     path = folder / FILE
     try:
         content = path.read_bytes()
-        signature = (folder / SIGNATURE).read_bytes() if not (digest or trust) else b""
+        known = trust or hashlib.sha256(content).hexdigest() == digest
+        if not known and not digest:
+            signature = (folder / SIGNATURE).read_bytes()
+            known = hmac.compare_digest(_signature(content), signature)
     except OSError as error:
         raise SweepError(f"{path} cannot be read: {error}") from error
-    if digest:
-        known = hashlib.sha256(content).hexdigest() == digest
-    else:
-        known = trust or hmac.compare_digest(_signature(content), signature)
     if not known:
         raise SweepError(
             f"{path} was not written by you on this machine, and reading it runs the "
@@ -89,23 +81,23 @@ class _FromFunction(keras_tuner.HyperModel):
         super().__init__()
         self.function = function
 
-    def build(self, hp: keras_tuner.HyperParameters) -> Any:
+    def build(self, hp: HyperParameters) -> Any:
         return self.function(hp)
 
 
-def _signature(content: bytes, *, new: bool = False) -> bytes:
-    """Of the content, with the user's key; of nothing where there is no key."""
+def _signature(content: bytes) -> bytes:
+    """Of the content, with the user's key."""
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     path = Path(home) / "keras_gru" / "sweep.key"
     try:
-        if new and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(32))
-        key = path.read_bytes()
-    except FileExistsError:  # another sweep made it at the same moment
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError), open(path, "xb", opener=_private) as file:
+            file.write(secrets.token_bytes(32))
         key = path.read_bytes()
     except OSError:  # a home that cannot be written: nobody's signature
-        return secrets.token_hex(32).encode()
+        key = secrets.token_bytes(32)
     return hmac.new(key, content, "sha256").hexdigest().encode()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

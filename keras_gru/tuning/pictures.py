@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras_tuner
 import numpy as np
+from keras_tuner import HyperParameters
+from matplotlib.figure import Figure
 
 from keras_gru.files import replacing
 from keras_gru.tuning import spaces
+from keras_gru.tuning.ledger import Ledger
 from keras_gru.tuning.records import COMPLETED, FAILED, Record
 from keras_gru.tuning.settings import Settings
 
@@ -18,24 +20,16 @@ Point = tuple[float, float, str]
 """Cost, metric, trial."""
 
 
-def draw(
-    folder: Path,
-    found: Sequence[Record],
-    space: keras_tuner.HyperParameters,
-    settings: Settings,
-) -> dict[str, Path]:
-    """Draw all pictures that the trials so far allow.
-
-    Returns:
-        Title -> PNG, in the order in which they are to be shown.
-    """
-    done = [r for r in found if r.status == COMPLETED and r.metric is not None]
+def draw(ledger: Ledger) -> dict[str, Path]:
+    """Draw all pictures that the trials so far allow: title -> PNG."""
+    folder, settings, space = ledger.folder, ledger.settings, ledger.space
+    done = [r for r in ledger.trials if r.status == COMPLETED and r.metric is not None]
     done.sort(key=lambda record: record.order)
-    if not done:
+    if not done or space is None:
         return {}
     pictures = {"Best so far": folder / "best_so_far.png"}
     figure, (axes,) = _panels(1, 7.0, 4.0, settings)
-    failed = [record.order for record in found if record.status == FAILED]
+    failed = [record.order for record in ledger.trials if record.status == FAILED]
     _best_so_far(axes, done, failed, settings)
     _save(figure, pictures["Best so far"])
     costs = {
@@ -106,38 +100,29 @@ def _cost(axes: Any, points: Sequence[Point], direction: str) -> None:
 
 
 def _hyperparameter(
-    axes: Any, done: Sequence[Record], name: str, space: keras_tuner.HyperParameters
+    axes: Any, done: Sequence[Record], name: str, space: HyperParameters
 ) -> None:
-    """The metric against a value; of a choice also mean and standard deviation.
+    """The metric against a value, coloured by epochs; of a choice the means too.
 
-    Hyperband's trials have different epochs: each number of them has its colour, and
-    mean and deviation are of those of which there are most.
+    Hyperband's trials have different epochs: a mean is of those of which most are.
     """
     done = [record for record in done if name in record.values]
+    epochs = [record.epochs or 0 for record in done]
     labels = [str(value) for value in spaces.choices(space, name)]
-    lengths = [record.epochs for record in done]
-    usual = max(lengths, key=lengths.count)
-    for epochs in dict.fromkeys(lengths):
-        same = [record for record in done if record.epochs == epochs]
-        values = [record.values[name] for record in same]
-        places = [labels.index(str(v)) for v in values] if labels else values
-        label = None if len(set(lengths)) == 1 else f"epochs: {epochs}"
-        axes.scatter(places, _metrics(same), s=16, alpha=0.7, label=label)
-        if epochs == usual:
-            for place in set(places) if labels else ():
-                here = [
-                    m for p, m in zip(places, _metrics(same), strict=True) if p == place
-                ]
-                axes.errorbar(
-                    place + 0.15, np.mean(here), np.std(here), fmt="D", capsize=4
-                )
+    places = [record.values[name] for record in done]
     if labels:
+        places = [labels.index(str(value)) for value in places]
+        for place in set(places):
+            usual = zip(places, epochs, _metrics(done), strict=True)
+            most = max(epochs, key=epochs.count)
+            here = [m for p, e, m in usual if (p, e) == (place, most)]
+            if here:
+                axes.errorbar(place + 0.15, np.mean(here), np.std(here), fmt="D")
         axes.set_xticks(range(len(labels)), labels, rotation=20, ha="right")
         axes.set_xlim(-0.5, len(labels) - 0.5)
     elif spaces.logarithmic(space, name):
         axes.set_xscale("log")
-    if len(set(lengths)) > 1:
-        axes.legend(fontsize=7)
+    axes.scatter(places, _metrics(done), c=epochs, s=16)
     axes.set_xlabel(name)
 
 
@@ -149,13 +134,9 @@ def _panels(
     count: int, width: float, height: float, settings: Settings
 ) -> tuple[Any, list[Any]]:
     """A figure without a window system, and its axes, at most three beside another."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = min(3, count)
     rows = -(-count // columns)
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = [figure.add_subplot(rows, columns, 1 + place) for place in range(count)]
     for axes in panels:
         axes.set_ylabel(settings.objective)

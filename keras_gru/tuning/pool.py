@@ -16,20 +16,12 @@ from keras_gru.tuning import guard
 from keras_gru.tuning.errors import one_line
 from keras_gru.tuning.records import Record
 
-Answer = dict[str, Any]
-
 MODULE = "keras_gru.tuning.worker"
 GRACE = 5.0  # seconds for a guard to kill what its worker has left
 
 
 class Worker:
     """A process that runs trials, under a guard; it can be started again.
-
-    Args:
-        name: for messages and the log.
-        folder: of the sweep.
-        digest: of the hypermodel's pickle.
-        environment: beside the supervisor's own.
 
     Attributes:
         record: of the trial that it runs.
@@ -91,7 +83,7 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):  # it has died, which is seen
             self._guard.stdin.write(f"{record.trial_id}\n".encode())
 
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[dict[str, Any]]:
         """What it has said since the last time; notes its end."""
         assert self._guard is not None
         self.ended = self._guard.poll() is not None
@@ -123,10 +115,7 @@ class Worker:
 def environment(backend: str, workers: int) -> dict[str, str]:
     """What the workers of a sweep need in their environment.
 
-    Args:
-        backend: of Keras.
-        workers: how many share the processors; each gets its part of the threads,
-            unless OMP_NUM_THREADS is set.
+    Each gets its part of the threads, unless OMP_NUM_THREADS is set.
     """
     found = {
         "KERAS_BACKEND": backend,

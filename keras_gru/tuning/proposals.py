@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-import keras_tuner
+from keras_tuner import HyperParameters
 
 from keras_gru.tuning.keras_tuner_private import restored
 from keras_gru.tuning.records import EPOCHS, SEED, Record, trial_id, trial_seed
@@ -19,43 +19,27 @@ from keras_gru.tuning.settings import Settings
 from keras_gru.tuning.spaces import Values, combinations, rounded
 
 
-class Exhausted(Exception):
-    """There is nothing left to try."""
-
-
 def propose(
     settings: Settings,
-    space: keras_tuner.HyperParameters,
+    space: HyperParameters,
     number: int,
     records: Iterable[Record],
 ) -> Values | None:
-    """The values of trial `number`.
-
-    Args:
-        settings: of the sweep.
-        space: all hyperparameters.
-        number: of the trial; one that has no record yet.
-        records: of all other trials.
+    """The values of trial `number`, which has no record yet.
 
     Returns:
         Hyperparameter -> value, with `SEED` and, where the sweep or Hyperband gives
-        them, `EPOCHS`; or None: wait until a running trial ends.
-
-    Raises:
-        Exhausted: there is nothing left to try.
+        them, `EPOCHS`; or None: there is nothing to try until a running trial ends,
+        and nothing at all where none runs.
     """
     if settings.tuner == "grid":
         found = next(itertools.islice(combinations(space), number, None), None)
-        if found is None:
-            raise Exhausted
     else:
         oracle = restored(settings, space, number, records)
-        response = oracle.populate_space(trial_id(number))
-        if response["status"] == "IDLE":
-            return None
-        if response["status"] == "STOPPED":
-            raise Exhausted
-        found = response["values"]
+        # None where it waits for a running trial, or has nothing left to try.
+        found = oracle.populate_space(trial_id(number)).get("values")
+    if found is None:
+        return None
     values = {name: rounded(value) for name, value in found.items()}
     if settings.epochs is not None:
         values.setdefault(EPOCHS, settings.epochs)

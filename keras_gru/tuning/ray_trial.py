@@ -13,7 +13,6 @@ from typing import Any
 import keras
 from ray import tune
 
-from keras_gru.tuning.errors import SweepError
 from keras_gru.tuning.records import Record
 from keras_gru.tuning.settings import Settings
 from keras_gru.tuning.trials import failed, run_trial
@@ -32,7 +31,6 @@ class RayTrial:
     space: Any
     folder: Path
     fit: dict[str, Any]
-    backend: str
 
     def run(self, values: dict[str, Any]) -> None:
         """Train the model of these values; report each epoch, and the end."""
@@ -47,11 +45,6 @@ class RayTrial:
         if checkpoint is not None:
             checkpoint.to_directory(str(backup))
         try:
-            if keras.backend.backend() != self.backend:
-                raise SweepError(
-                    f"backend={self.backend!r}, but Ray's processes have KERAS_BACKEND="
-                    f"{keras.backend.backend()}: give it to ray.init(runtime_env=…)"
-                )
             end = run_trial(
                 self.hypermodel,
                 self.settings,

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
-from keras_gru.files import set_aside, write_json
-from keras_gru.tuning.errors import SweepError
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
-RESULT = "result.json"  # what a worker leaves of a trial, beside its record
+from keras_gru.files import set_aside, write_json
+from keras_gru.tuning.errors import SweepError, checked
 
 RUNNING, COMPLETED, FAILED = "RUNNING", "COMPLETED", "FAILED"
 
@@ -28,8 +28,10 @@ TOO_LARGE = "too large: "
 SEED, EPOCHS = "tuner/seed", "tuner/epochs"
 OWN = "tuner/"
 
+DAMAGED = (ValueError, TypeError, SweepError)  # what `read` raises then
 
-@dataclass
+
+@dataclass(config=ConfigDict(extra="forbid"))
 class Record:
     """A trial.
 
@@ -93,83 +95,38 @@ def trial_seed(seed: int, number: int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1  # below 2³¹, as every backend wants
 
 
+def path(folder: Path, number: int) -> Path:
+    """Where the record of a trial stands."""
+    return folder / "trials" / trial_id(number) / "trial.json"
+
+
 def write(folder: Path, record: Record) -> None:
     """Write a record so that it is never seen half-written."""
-    path = folder / "trials" / record.trial_id / "trial.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, asdict(record))
+    place = path(folder, record.number)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_json(place, asdict(record))
 
 
-def read(path: Path) -> Record:
-    """Read a record.
-
-    Raises:
-        ValueError: it is torn or not a record.
-    """
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or set(found) != {f.name for f in fields(Record)}:
-        raise ValueError("it has other fields than a trial's record")
-    record = Record(**found)
-    if record.trial_id != path.parent.name:
-        raise ValueError(f"it is the record of trial {record.trial_id}")
+def read(place: Path) -> Record:
+    """Read a record."""
+    record = checked(Record, **json.loads(place.read_text(encoding="utf-8")))
+    if record.trial_id != place.parent.name:
+        raise SweepError(f"it is the record of trial {record.trial_id}")
     return record
 
 
 def read_all(folder: Path, seed: int) -> dict[int, Record]:
-    """Read the records of a sweep by their numbers; set damaged ones aside.
-
-    Args:
-        folder: of the sweep.
-        seed: of the sweep.
-    """
+    """Read the records of a sweep by their numbers; set damaged ones aside."""
     records = {}
-    for path in sorted(folder.glob("trials/*/trial.json")):
+    for place in sorted(folder.glob("trials/*/trial.json")):
         try:
-            record = read(path)
-        except ValueError as error:
-            set_aside(path, f"{type(error).__name__}: {error}; the trial is redone")
+            record = read(place)
+        except DAMAGED as error:
+            set_aside(place, f"{type(error).__name__}: {error}; the trial is redone")
             continue
         if record.seed != trial_seed(seed, record.number):
             raise SweepError(
-                f"{path} was not made with seed {seed}: a sweep goes on with its own"
+                f"{place} was not made with seed {seed}: a sweep goes on with its own"
             )
         records[record.number] = record
     return records
-
-
-def best(records: Iterable[Record], direction: str) -> Record | None:
-    """The best trial that was completed, the first of equals; None without any."""
-    completed = [
-        record
-        for record in records
-        if record.status == COMPLETED and record.metric is not None
-    ]
-    sign = -1.0 if direction == "max" else 1.0
-    return min(
-        completed,
-        key=lambda record: (sign * float(record.metric or 0.0), record.number),
-        default=None,
-    )
-
-
-def failures_in_a_row(records: Iterable[Record], after: int = 0) -> list[Record]:
-    """The failed trials that ended last, with none in between that did not fail.
-
-    Args:
-        records: of all trials.
-        after: what ended up to this place in the order does not count.
-    """
-    ended = sorted(
-        (record for record in records if record.order > after),
-        key=lambda record: record.order,
-    )
-    row: list[Record] = []
-    for record in ended:
-        if not is_too_large(record):
-            row = [*row, record] if record.status == FAILED else []
-    return row
-
-
-def is_too_large(record: Record) -> bool:
-    """Whether the trial was not run because its model has too many parameters."""
-    return record.status == FAILED and record.message.startswith(TOO_LARGE)

@@ -1,17 +1,23 @@
-"""``report.html``: one file with everything in it, that needs no network."""
+"""What a sweep leaves to read: ``trials.csv``, ``best.json``, ``report.html``."""
 
 from __future__ import annotations
 
 import base64
+import csv
 import html
+import io
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from keras_gru.files import write_text
-from keras_gru.tuning.records import COMPLETED, FAILED, Record, best
-from keras_gru.tuning.settings import Settings
-from keras_gru.tuning.table import COLUMNS, in_full, row
+from keras_gru.files import write_json, write_text
+from keras_gru.tuning.ledger import Ledger
+from keras_gru.tuning.records import RUNNING, Record
+
+COLUMNS = ("trial_id", "status", "metric", "epochs", "seconds", "seed", "parameters")
+INTERRUPTED = "INTERRUPTED"  # what a running trial is called when the sweep has ended
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = """
@@ -29,49 +35,55 @@ code { background: #f4f4f4; padding: 0.1rem 0.3rem; }
 """
 
 
-def write(
-    path: Path,
-    found: Sequence[Record],
-    names: Sequence[str],
-    settings: Settings,
-    pictures: Mapping[str, Path],
-    *,
-    over: bool,
-    reason: str = "",
-) -> None:
-    """Write the report.
+def write_csv(ledger: Ledger, *, over: bool) -> None:
+    """Write one row a trial, failed and unfinished ones too; `over`: none runs now."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*COLUMNS, *ledger.names])
+    writer.writerows(_row(record, ledger.names, over=over) for record in ledger.trials)
+    write_text(ledger.folder / "trials.csv", text.getvalue())
 
-    Args:
-        path: of the report.
-        found: the trials.
-        names: of the hyperparameters.
-        settings: of the sweep.
-        pictures: title -> PNG; they are put into the file.
-        over: no trial runs any more.
-        reason: why it ended early.
-    """
-    top = best(found, settings.direction)
-    title = _(f"Sweep of {settings.about.get('what', path.parent.name)}")
-    parts = [f"<h1>{title}</h1>", f"<p>{_(_summary(found, settings, over=over))}</p>"]
+
+def write_best(ledger: Ledger, best: Record, model: str | None) -> None:
+    """Write what is needed to have the best trial again."""
+    content = {
+        "trial_id": best.trial_id,
+        "objective": ledger.settings.objective,
+        "direction": ledger.settings.direction,
+        **asdict(best),
+        "seed": best.seed,
+        "values": best.hyperparameters,
+        "model": model,
+        "command": in_full(ledger.folder),
+    }
+    write_json(ledger.folder / "best.json", content)
+
+
+def write_html(
+    ledger: Ledger, pictures: Mapping[str, Path], over: bool, reason: str = ""
+) -> None:
+    """Write the report: one file with everything in it, that needs no network."""
+    settings, best = ledger.settings, ledger.best
+    title = _(f"Sweep of {settings.about.get('what', ledger.folder.name)}")
+    parts = [f"<h1>{title}</h1><p>{_(_summary(ledger))}</p>"]
     if reason:
         parts.append(f"<p><strong>Ended early:</strong> {_(reason)}</p>")
-    if top is not None:
-        parts += [
-            f"<h2>Best: trial {top.trial_id}, {_(settings.objective)} {_(top.metric)}",
-            "</h2>" + _table([[*both] for both in top.hyperparameters.items()]),
-            f"<p>Train it in full: <code>{_(in_full(path.parent))}</code></p>",
-        ]
+    parts.append(f"<p>The best in full: <code>{_(in_full(ledger.folder))}</code></p>")
     for name, picture in pictures.items():
         data = base64.b64encode(picture.read_bytes()).decode("ascii")
         image = f'<img alt="{_(name)}" src="data:image/png;base64,{data}">'
         parts.append(f"<h2>{_(name)}</h2>{image}")
-    rows = [[*row(r, names, over=over), r.message] for r in found]
-    kinds = ["best" if record is top else record.status for record in found]
-    heads = [*COLUMNS, *names, "message"]
-    heads[2] = settings.objective
-    parts.append(f"<h2>Trials</h2>{_table(rows, heads, kinds)}")
+    heads = "".join(f"<th>{_(name)}</th>" for name in (*COLUMNS, *ledger.names, ""))
+    rows = []
+    for record in ledger.trials:
+        kind = "best" if record is best else record.status
+        cells = [*_row(record, ledger.names, over=over), record.message]
+        row = "".join(f"<td>{_(cell)}</td>" for cell in cells)
+        rows.append(f'<tr class="{kind}">{row}</tr>')
+    table = f"<table><tr>{heads}</tr>{''.join(rows)}</table>"
+    parts.append(f'<h2>Trials</h2><div class="wide">{table}</div>')
     write_text(
-        path,
+        ledger.folder / "report.html",
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f'<meta name="viewport" content="width=device-width">'
@@ -80,34 +92,32 @@ def write(
     )
 
 
-def _summary(found: Sequence[Record], settings: Settings, *, over: bool) -> str:
-    done = sum(record.status == COMPLETED for record in found)
-    failed = sum(record.status == FAILED for record in found)
-    rest = len(found) - done - failed
-    aim = "maximised" if settings.direction == "max" else "minimised"
-    words = [
-        f"{settings.objective} is {aim} by {settings.tuner}, seed {settings.seed}",
-        f"{done} of {settings.trials} trials completed, {failed} failed",
+def in_full(folder: Path) -> str:
+    """The command that trains the best model again, for as long as one likes."""
+    command = f"python -m keras_gru.tuning.again {shlex.quote(str(folder))}"
+    return f"{command} --epochs EPOCHS --out FOLDER"
+
+
+def _row(record: Record, names: Sequence[str], *, over: bool) -> list[Any]:
+    """What a trial has in each of `COLUMNS`, and the values of the hyperparameters."""
+    parameters = record.metrics.get("parameters")
+    found = [
+        record.trial_id,
+        INTERRUPTED if over and record.status == RUNNING else record.status,
+        *(record.metric, record.epochs, record.seconds, record.seed),
+        None if parameters is None else int(parameters),
+        *(record.values.get(name) for name in names),
     ]
-    if rest:
-        words.append(f"{rest} {'interrupted' if over else 'running'}")
+    return ["" if cell is None else cell for cell in found]
+
+
+def _summary(ledger: Ledger) -> str:
+    settings = ledger.settings
+    how = f"{settings.objective} ({settings.direction}) by {settings.tuner}"
     about = {n: v for n, v in settings.about.items() if n != "what" and v is not None}
-    words += [f"{name} {value}" for name, value in about.items()]
-    return "; ".join(words) + "."
-
-
-def _table(
-    rows: Sequence[Sequence[Any]],
-    heads: Sequence[str] = (),
-    kinds: Sequence[str] = (),
-) -> str:
-    """A table; `kinds` are the classes of its rows."""
-    lines = [
-        f'<tr class="{kind}">' + "".join(f"<td>{_(cell)}</td>" for cell in cells)
-        for cells, kind in zip(rows, kinds or [""] * len(rows), strict=True)
-    ]
-    head = "".join(f"<th>{_(name)}</th>" for name in heads)
-    return f'<div class="wide"><table><tr>{head}{"".join(lines)}</table></div>'
+    words = [f"{how}, seed {settings.seed}", f"{settings.trials} trials"]
+    words += [ledger.standing(), *(f"{name} {value}" for name, value in about.items())]
+    return "; ".join(words)
 
 
 def _(value: object) -> str:

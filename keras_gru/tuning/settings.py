@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from keras_gru.files import set_aside, write_json
-from keras_gru.tuning.errors import SweepError, one_line
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass
 
-TUNERS = ("hyperband", "bayesian", "random", "grid")
-STOPPING = (None, "median", "asha")
+from keras_gru.files import write_json
+from keras_gru.tuning.errors import SweepError, checked, one_line
+
 FILE = "sweep.json"
-COPY = "state/sweep.json"
+ENVIRONMENT = "state/environment.json"  # of the workers
 
 
 @dataclass(frozen=True)
@@ -22,73 +22,73 @@ class Settings:
     """What decides which trials a sweep runs.
 
     Attributes:
-        tuner: a name in `TUNERS`.
+        tuner: how the values of a trial are chosen.
         trials: how many are run at most.
         seed: decides the proposals and, with a trial's number, the trial's own seed.
         objective: the metric that chooses.
-        direction: "min" or "max".
+        direction: whether the least or the greatest is best.
+        about: what is swept, for the reader and for a check at a resume.
         epochs: given to every trial; under Hyperband the most that a trial gets. None:
             the hypermodel decides.
         max_parameters: a model with more is not trained. None: no limit.
-        stopping: "median" ends a trial that is worse than most others were at the same
-            epoch; "asha" is successive halving, on Ray; None: every trial is trained
-            to its end.
-        about: what is swept, for the reader and for a check at a resume.
+        stopping: the rule by which Ray ends trials early; None: none is.
     """
 
-    tuner: str
-    trials: int
-    seed: int
+    tuner: Literal["hyperband", "bayesian", "random", "grid"]
+    trials: PositiveInt
+    seed: NonNegativeInt
     objective: str
-    direction: str
-    epochs: int | None = None
-    max_parameters: int | None = None
-    stopping: str | None = None
-    about: Mapping[str, Any] = field(default_factory=dict)
+    direction: Literal["min", "max"]
+    about: dict[str, Any]
+    epochs: PositiveInt | None = None
+    max_parameters: PositiveInt | None = None
+    stopping: Literal["median", "asha"] | None = None
 
-    def check(self) -> None:
-        """Refuse what no sweep can run with."""
-        rules = {
-            "tuner": (self.tuner in TUNERS, f"one of {TUNERS}"),
-            "trials": (self.trials >= 1, "at least 1"),
-            "seed": (self.seed >= 0, "0 or more"),
-            "direction": (self.direction in ("min", "max"), "'min' or 'max'"),
-            "epochs": (self.epochs is None or self.epochs >= 1, "at least 1"),
-            "max_parameters": (
-                self.max_parameters is None or self.max_parameters >= 1,
-                "at least 1",
-            ),
-            "stopping": (self.stopping in STOPPING, f"one of {STOPPING}"),
-        }
-        if self.tuner == "hyperband":
-            rules["epochs"] = (
-                self.epochs is not None and self.epochs >= 3,
-                "at least 3 under tuner='hyperband', which starts with a third of them",
+    def __post_init__(self) -> None:
+        if self.tuner == "hyperband" and (self.epochs or 0) < 3:
+            raise SweepError(
+                f"epochs={self.epochs}: expected at least 3 under tuner='hyperband', "
+                f"which starts with a third of them"
             )
-        for name, (right, expected) in rules.items():
-            if not right:
-                raise SweepError(f"{name}={getattr(self, name)!r}: expected {expected}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a sweep is run; nothing here changes what its trials are.
+
+    Attributes:
+        workers: how many run at a time.
+        max_failures: so many failed trials in a row end the sweep.
+        budget: minutes for all of it; None: no limit.
+        trial_timeout: seconds for a trial; None: no limit.
+        engine: what runs the trials.
+    """
+
+    workers: PositiveInt
+    max_failures: PositiveInt
+    budget: PositiveFloat | None
+    trial_timeout: PositiveFloat | None
+    engine: Literal["processes", "ray"]
 
 
 def read(folder: Path) -> Settings:
     """Read the settings of a sweep."""
-    reasons = []
-    for path in (folder / FILE, folder / COPY):
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            return Settings(**found)
-        except FileNotFoundError:
-            reasons.append(f"there is no {path.relative_to(folder)}")
-        except (ValueError, TypeError) as error:
-            reasons.append(f"{path.relative_to(folder)} is damaged: {one_line(error)}")
-    raise SweepError(f"{folder} holds no sweep that can be read: {'; '.join(reasons)}")
+    try:
+        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return checked(Settings, **found)
+    except (OSError, ValueError, TypeError, SweepError) as error:
+        raise SweepError(
+            f"{folder} holds no sweep that can be read: {FILE}: {one_line(error)}"
+        ) from error
 
 
-def write(folder: Path, settings: Settings) -> None:
-    """Write the settings of a sweep, and a copy in case they are damaged."""
-    for path in (folder / COPY, folder / FILE):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, asdict(settings))
+def environment(folder: Path) -> dict[str, str]:
+    """What the workers of a sweep have in their environment."""
+    path = folder / ENVIRONMENT
+    try:
+        return {**json.loads(path.read_text(encoding="utf-8"))}
+    except (OSError, ValueError, TypeError) as error:
+        raise SweepError(f"{path} cannot be read: {one_line(error)}") from error
 
 
 def begin(folder: Path, settings: Settings) -> None:
@@ -104,7 +104,8 @@ def begin(folder: Path, settings: Settings) -> None:
     if folder.is_dir() and {path.name for path in folder.iterdir()} - {"state"}:
         raise SweepError(f"out={str(folder)!r} is not empty and holds no sweep")
     try:
-        write(folder, settings)
+        (folder / "state").mkdir(parents=True, exist_ok=True)
+        write_json(folder / FILE, asdict(settings))
     except OSError as error:
         raise SweepError(f"out={str(folder)!r} cannot be written: {error}") from error
 
@@ -126,9 +127,4 @@ def go_on(folder: Path, settings: Settings) -> None:
             f"{folder} was begun with other settings: {'; '.join(changed)}; resume "
             f"with the sweep's own (more trials are welcome), or choose another folder"
         )
-    if (folder / FILE).is_file():
-        try:
-            json.loads((folder / FILE).read_text(encoding="utf-8"))
-        except ValueError as error:
-            set_aside(folder / FILE, f"{one_line(error)}; its copy holds")
-    write(folder, settings)
+    write_json(folder / FILE, asdict(settings))

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
+from keras_tuner import HyperParameters
 
 from keras_gru.tuning.errors import SweepError, one_line
 
 Values = dict[str, Any]
 
 
-def explore(hypermodel: Any) -> keras_tuner.HyperParameters:
+def explore(hypermodel: Any) -> HyperParameters:
     """All hyperparameters that a hypermodel asks for, on every conditional branch."""
     oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("x", "min"))
     with tempfile.TemporaryDirectory() as folder:
@@ -30,9 +31,7 @@ def explore(hypermodel: Any) -> keras_tuner.HyperParameters:
     return with_values(oracle.get_space(), {})
 
 
-def with_values(
-    space: keras_tuner.HyperParameters, values: Mapping[str, Any]
-) -> keras_tuner.HyperParameters:
+def with_values(space: HyperParameters, values: Mapping[str, Any]) -> HyperParameters:
     """The space with values of its own; the hyperparameters themselves are shared."""
     hp = copy.copy(space)
     hp.values = dict(values)
@@ -50,7 +49,7 @@ def rounded(value: Any) -> Any:
 
 
 def combinations(
-    space: keras_tuner.HyperParameters, chosen: Values | None = None, place: int = 0
+    space: HyperParameters, chosen: Values | None = None, place: int = 0
 ) -> Iterator[Values]:
     """Every combination of the space; the last hyperparameter changes fastest.
 
@@ -79,27 +78,33 @@ def combinations(
         yield from combinations(space, {**chosen, hp.name: value}, place + 1)
 
 
-def config(space: keras_tuner.HyperParameters) -> dict[str, Any]:
+def config(space: HyperParameters) -> dict[str, Any]:
     """The space as JSON has it, without values."""
     return {**json.loads(json.dumps(space.get_config())), "values": {}}
 
 
-def read(path: Path) -> keras_tuner.HyperParameters:
-    """The space of a sweep.
+def changed(before: HyperParameters, now: HyperParameters) -> list[str]:
+    """The hyperparameters that two spaces have not in common, or not in one place."""
+    both = [
+        {hp["config"]["name"]: (hp, place) for place, hp in enumerate(one["space"])}
+        for one in (config(before), config(now))
+    ]
+    names = {name for one in both for name in one}
+    return sorted(name for name in names if both[0].get(name) != both[1].get(name))
 
-    Raises:
-        OSError, ValueError, KeyError, TypeError: it is not there, or damaged.
-    """
+
+def read(path: Path) -> HyperParameters:
+    """The space of a sweep."""
     found = json.loads(path.read_text(encoding="utf-8"))
-    return keras_tuner.HyperParameters.from_config(found)
+    return HyperParameters.from_config(found)
 
 
-def names(space: keras_tuner.HyperParameters) -> list[str]:
+def names(space: HyperParameters) -> list[str]:
     """The hyperparameters in the order in which the model asks for them."""
     return list(dict.fromkeys(hp.name for hp in space.space))
 
 
-def choices(space: keras_tuner.HyperParameters, name: str) -> list[Any]:
+def choices(space: HyperParameters, name: str) -> list[Any]:
     """The values to choose from, on all branches; [] where it is a number in a range.
 
     Example:
@@ -115,7 +120,7 @@ def choices(space: keras_tuner.HyperParameters, name: str) -> list[Any]:
     return list(dict.fromkeys(value for hp in found for value in hp.values))
 
 
-def logarithmic(space: keras_tuner.HyperParameters, name: str) -> bool:
+def logarithmic(space: HyperParameters, name: str) -> bool:
     """Whether a range is drawn from on a logarithmic scale."""
     samplings = {getattr(hp, "sampling", None) for hp in space.space if hp.name == name}
     return bool(samplings & {"log", "reverse_log"})

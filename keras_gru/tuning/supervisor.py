@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
+from typing import Any
 
 import keras_tuner
 
-from keras_gru.tuning.errors import SweepError
+from keras_gru.tuning import records
+from keras_gru.tuning.errors import Over, SweepError
 from keras_gru.tuning.ledger import Ledger
-from keras_gru.tuning.limits import Over, Plan, check_limits, nothing_completed
-from keras_gru.tuning.pool import Answer, Worker
-from keras_gru.tuning.records import RESULT, RUNNING, Record
+from keras_gru.tuning.pool import Worker
+from keras_gru.tuning.records import RUNNING, Record
+from keras_gru.tuning.settings import Plan
 
 # Starts in a row in which a worker dies before it has built the model.
 FAILED_STARTS = 5
@@ -22,42 +23,33 @@ FAILED_STARTS = 5
 # from outside, which may have meant anyone, and by a fault of the process's own.
 KILLS, CRASHES = 5, 2
 START = 60.0  # seconds that the start of a worker may take
-LOOK = 1.0  # seconds between two lines of progress, where nothing happens
+LOOK = 1.0  # seconds between two looks at the clock, where nothing happens
 
 
 class Supervisor:
-    """Runs the trials of a sweep.
-
-    Args:
-        ledger: the trials.
-        digest: of the hypermodel's pickle.
-        plan: how to run it.
-        changed: called when a record has changed, and about once a second for the
-            clock's sake.
-    """
+    """Runs the trials of a sweep."""
 
     def __init__(
-        self, ledger: Ledger, digest: str, plan: Plan, changed: Callable[[], None]
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        changed: Callable[[], None],
+        digest: str,
+        environment: Mapping[str, str],
     ) -> None:
         self.ledger = ledger
         self.plan = plan
         self._changed = changed
         self._workers = [
-            Worker(f"worker-{n}", ledger.folder, digest, plan.environment)
+            Worker(f"worker-{n}", ledger.folder, digest, environment)
             for n in range(1, plan.workers + 1)
         ]
         self._deaths: dict[int, int] = {}  # trial -> how many workers died in it
-        self._after = max((r.order for r in ledger.trials), default=0)
 
     def run(self) -> str:
-        """Run to the end.
-
-        Returns:
-            Why it ended early; "" where it is complete.
-        """
-        self._begun = time.monotonic()
+        """Run to the end."""
         for record in self.ledger.trials:
-            if record.status == RUNNING:  # maybe it ended while we were being killed
+            if not record.order:  # maybe it ended while we were being killed
                 self._take_result(record)
         if self.ledger.ended >= self.ledger.settings.trials:
             return ""  # resumed, and complete
@@ -65,9 +57,10 @@ class Supervisor:
             for worker in self._workers:
                 worker.start()
             while True:
-                check_limits(self.ledger, self.plan, self._begun, self._after)
+                self.ledger.check_limits(self.plan)
                 for worker in self._workers:
-                    self._offer(worker)
+                    if worker.ready and worker.record is None:
+                        self._offer(worker)
                 self._changed()
                 self._check_end()
                 self._wait()
@@ -80,7 +73,7 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Until a worker says something or ends, a trial is late, or a second."""
-        wait([worker.pipe.fileno() for worker in self._workers], self._patience())
+        wait([worker.pipe.fileno() for worker in self._workers], LOOK)
         for worker in self._workers:
             for answer in worker.answers():
                 self._hear(worker, answer)
@@ -88,14 +81,7 @@ class Supervisor:
                 self._replace(worker)
             self._check_time(worker)
 
-    def _patience(self) -> float:
-        limits = [w.since + self._limit(w) for w in self._workers if w.record]
-        if self.plan.budget is not None:
-            limits.append(self._begun + self.plan.budget)
-        left = min(limits, default=float("inf")) - time.monotonic()
-        return min(max(left, 0.0), LOOK)
-
-    def _hear(self, worker: Worker, answer: Answer) -> None:
+    def _hear(self, worker: Worker, answer: dict[str, Any]) -> None:
         if "wrong" in answer:
             raise Over(answer["wrong"])
         if "space" in answer:
@@ -113,23 +99,20 @@ class Supervisor:
 
     def _offer(self, worker: Worker) -> None:
         """Give an idle worker what is next."""
-        if worker.ready and worker.record is None:
-            busy = {w.record.number for w in self._workers if w.record is not None}
-            given = self.ledger.next(worker.name, busy)
-            if isinstance(given, Record):
-                worker.run(given)
+        busy = {w.record.number for w in self._workers if w.record is not None}
+        given = self.ledger.next(worker.name, busy)
+        if given is not None:
+            worker.run(given)
 
     def _take_result(self, record: Record) -> bool:
-        """Record what a worker has left of a trial; whether it has left anything."""
-        path = self.ledger.folder / "trials" / record.trial_id / RESULT
+        """Record the end that a worker has written; whether it has written one."""
         try:
-            found = Record(**json.loads(path.read_text(encoding="utf-8")))
-            if (found.number, found.starts) != (record.number, record.starts):
-                return False  # of an earlier start
+            found = records.read(records.path(self.ledger.folder, record.number))
+        except records.DAMAGED:
+            return False  # damaged: the trial is run again
+        if found.status != RUNNING:
             self.ledger.finish(found)
-        except (OSError, ValueError, TypeError, AttributeError):
-            return False  # absent, or damaged: the trial is run again
-        return True
+        return found.status != RUNNING
 
     def _replace(self, worker: Worker) -> None:
         """A worker has ended: blame its trial where that is likely, start another."""
@@ -189,4 +172,4 @@ class Supervisor:
         if any(w.ready for w in self._workers) and not any(
             w.record for w in self._workers
         ):
-            raise Over(nothing_completed(self.ledger, self._after))
+            raise Over(self.ledger.outcome())

@@ -16,22 +16,17 @@ import keras_tuner
 from filelock import FileLock, Timeout
 
 from keras_gru.files import PARTIAL, write_json
-from keras_gru.tuning import payload, records, settings
-from keras_gru.tuning.errors import SweepError, SweepFailed
+from keras_gru.tuning import payload, settings
+from keras_gru.tuning.errors import SweepError, SweepFailed, checked
 from keras_gru.tuning.ledger import Ledger
-from keras_gru.tuning.limits import Plan
 from keras_gru.tuning.pool import environment
 from keras_gru.tuning.records import Record
-from keras_gru.tuning.settings import Settings
+from keras_gru.tuning.settings import Plan, Settings
 from keras_gru.tuning.supervisor import Supervisor
 from keras_gru.tuning.view import BEST, View
 
 if TYPE_CHECKING:
     from ray.tune.schedulers import TrialScheduler
-
-ENVIRONMENT = "state/environment.json"
-
-ENGINES = ("processes", "ray")
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ def run(
         objective: the metric that chooses, such as ``"val_loss"``; a
             `keras_tuner.Objective` where the direction cannot be told by the name.
         out: folder of the sweep: ``trials.csv``, ``report.html``, PNGs,
-            ``best.json``, ``best.keras``, ``tensorboard/``, logs and state.
+            ``best.json``, ``best.keras``, logs and state.
         fit: keyword arguments of ``hypermodel.fit``, that is, of ``model.fit`` unless
             the hypermodel has another one.
         tuner: "random", "grid", "bayesian" or "hyperband".
@@ -111,23 +106,18 @@ def run(
             at a resume.
         trial_timeout: seconds after which a trial counts as failed.
         max_failures: so many failed trials in a row end the sweep.
-        max_parameters: a model with more parameters is not trained: its trial is
-            recorded as failed, and does not count among the failures in a row. So
-            models of equal cost are compared, where size would win otherwise.
-        stopping: "median" ends a trial whose best objective so far is worse than the
-            median of what three others or more had reached at the same epoch (Golovin
-            et al. 2017, "Google Vizier"); "asha" is successive halving (Li et al.
-            2020), on Ray. Both need a hypermodel that trains with the callbacks it is
-            given. Which trials are stopped depends on which came before; None trains
-            every trial to its end.
+        max_parameters: a model with more is not trained, and its trial recorded as
+            failed: models of equal cost are compared, where size would win otherwise.
+        stopping: "median" (Golovin et al. 2017) or "asha" (Li et al. 2020) ends trials
+            that are behind, on Ray, where the hypermodel trains with the callbacks
+            that it is given. tuner="hyperband" does so by itself.
         resume: go on with the sweep in `out`.
         about: what is swept, for the report; part of what a resume checks.
         backend: of Keras in the workers; by default the one that runs here.
         engine: "processes" of this machine, or "ray", which has clusters: `out` must
-            be on a file system that its machines share, and what is installed here
-            installed there. A trial whose machine is lost goes on elsewhere, a Keras
-            model from its last epoch. `trial_timeout` is looked at after each epoch
-            there, and ends a trial with what it has reached.
+            be on a file system that its machines share. A trial whose machine is lost
+            goes on elsewhere, a Keras model from its last epoch. `trial_timeout` ends
+            a trial there after an epoch, with what it has reached.
         address: of a Ray cluster, such as "auto"; None starts Ray on this machine.
         scheduler: one of Ray's own, such as `PopulationBasedTraining`.
 
@@ -158,23 +148,32 @@ def run(
     """
     folder = Path(out)
     name, direction = _objective(objective)
-    about = dict(about or {"what": _name(hypermodel)})
-    sweep = Settings(
-        *(tuner, trials, seed, name, direction),
-        *(epochs, max_parameters, stopping, about),
+    named = getattr(hypermodel, "__name__", type(hypermodel).__name__)
+    sweep = checked(
+        Settings,
+        tuner=tuner,
+        trials=trials,
+        seed=seed,
+        objective=name,
+        direction=direction,
+        about=dict(about or {"what": named}),
+        epochs=epochs,
+        max_parameters=max_parameters,
+        stopping=stopping,
     )
-    sweep.check()
-    _check(workers=workers, max_failures=max_failures)
-    _check(budget=budget, trial_timeout=trial_timeout)
-    asha = stopping if stopping == "asha" else None
-    _check_ray(engine, address=address, scheduler=scheduler, stopping=asha)
-    plan = Plan(
+    plan = checked(
+        Plan,
         workers=workers,
-        budget=None if budget is None else budget * 60.0,
+        max_failures=max_failures,
+        budget=budget,
         trial_timeout=trial_timeout,
-        failures=max_failures,
-        environment=environment(backend or keras.backend.backend(), workers),
+        engine=engine,
     )
+    of_ray = {"address": address, "scheduler": scheduler, "stopping": stopping}
+    for option, value in of_ray.items():
+        if value is not None and engine != "ray":
+            raise SweepError(f"{option}={value!r} is Ray's: add engine='ray'")
+    variables = environment(backend or keras.backend.backend(), workers)
     if not resume:
         settings.begin(folder, sweep)
     settings.read(folder)  # before a lock would make a folder that is not there
@@ -184,15 +183,17 @@ def run(
                 settings.go_on(folder, sweep)
             for partial in folder.rglob(f"{PARTIAL}*"):  # of a process that was killed
                 partial.unlink(missing_ok=True)
-            write_json(folder / ENVIRONMENT, plan.environment)
+            write_json(folder / settings.ENVIRONMENT, variables)
             digest = payload.save(folder, hypermodel, fit or {})
             ledger = Ledger(folder, sweep)
             view = View(ledger)
             if engine == "processes":
-                search = Supervisor(ledger, digest, plan, view.update).run
+                workers_of = Supervisor(ledger, plan, view.update, digest, variables)
+                search = workers_of.run
             else:
                 loaded = payload.load(folder, digest=digest)
-                search = _on_ray(ledger, plan, view.update, *loaded, address, scheduler)
+                common = (ledger, plan, view.update, *loaded, variables)
+                search = _on_ray(*common, address, scheduler)
             reason = "stopped from outside"
             try:
                 with _terminated():
@@ -201,11 +202,10 @@ def run(
                 view.finish(reason)
     except Timeout as error:
         raise SweepError(f"{folder} is in use: another sweep works there") from error
-    best = records.best(ledger.trials, direction)
-    if reason or best is None:
-        reason = reason or "no trial was completed"
+    if reason or ledger.best is None:
+        reason = reason or ledger.outcome()
         raise SweepFailed(f"the sweep in {folder} ended early: {reason}")
-    return Results(folder, ledger.trials, best)
+    return Results(folder, ledger.trials, ledger.best)
 
 
 def _on_ray(*arguments: Any) -> Callable[[], str]:
@@ -224,11 +224,7 @@ def _terminated() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
@@ -248,22 +244,3 @@ def _objective(objective: Any) -> tuple[str, str]:
     if type(found) is not keras_tuner.Objective:
         raise SweepError(f"objective={objective!r}: expected the name of one metric")
     return str(found.name), str(found.direction)
-
-
-def _name(hypermodel: Any) -> str:
-    name = getattr(hypermodel, "name", None) or getattr(hypermodel, "__name__", None)
-    return name or type(hypermodel).__name__
-
-
-def _check(**numbers: float | None) -> None:
-    for name, value in numbers.items():
-        if value is not None and not value > 0:
-            raise SweepError(f"{name}={value!r}: expected more than 0")
-
-
-def _check_ray(engine: str, **options: Any) -> None:
-    if engine not in ENGINES:
-        raise SweepError(f"engine={engine!r}: expected one of {ENGINES}")
-    for name, value in options.items():
-        if value is not None and engine != "ray":
-            raise SweepError(f"{name}={value!r} is Ray's: add engine='ray'")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import random
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,10 @@ from typing import Any
 
 import keras
 import keras_tuner
-import numpy as np
+from keras_tuner import HyperParameters
 
 from keras_gru.files import replacing
+from keras_gru.resume import seed_everything
 from keras_gru.tuning.errors import SweepError, one_line
 from keras_gru.tuning.keras_tuner_private import metrics_of
 from keras_gru.tuning.records import COMPLETED, EPOCHS, FAILED, TOO_LARGE, Record
@@ -56,30 +56,10 @@ class TooLarge(Exception):
     """The model of a trial has more parameters than the sweep allows."""
 
 
-def seed_everything(seed: int) -> None:
-    """Seed every generator; ask TensorFlow and torch for the same bits at each run.
-
-    `keras.utils.set_random_seed` would import TensorFlow on every backend.
-    """
-    random.seed(seed)
-    np.random.seed(seed)
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.random.set_seed(seed)
-        tf.config.experimental.enable_op_determinism()
-    elif backend == "torch":
-        import torch
-
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True)
-
-
 def run_trial(
     hypermodel: Any,
     settings: Settings,
-    space: keras_tuner.HyperParameters,
+    space: HyperParameters,
     record: Record,
     folder: Path,
     fit: Mapping[str, Any],
@@ -92,24 +72,6 @@ def run_trial(
 
     A trial of Hyperband that was promoted is trained from its beginning, not from its
     parent's weights: so it depends on its own values and seed only.
-
-    Args:
-        hypermodel: a `keras_tuner.HyperModel`.
-        settings: of the sweep.
-        space: all hyperparameters.
-        record: of the trial.
-        folder: where it may leave files; a Keras model is saved there with the
-            weights of its best epoch.
-        fit: keyword arguments of the hypermodel's `fit`.
-        alone: it is run by itself, not by a sweep.
-        backup: of Keras' `BackupAndRestore`, from which a Keras model goes on.
-        callbacks: for `fit`, besides the user's.
-
-    Returns:
-        The record with what was measured.
-
-    Raises:
-        Exception: what the user's code raises.
     """
     begun = time.perf_counter()
     # Also collects the model of the trial before, which may have been large.

@@ -1,8 +1,8 @@
 """A process that runs trials, one after the other, as the supervisor tells it.
 
 It stays for many trials, because TensorFlow and Keras take seconds to start. It reads
-the names of trials from its standard input, runs what their records say, writes
-``trials/ID/result.json``, and answers on its standard output, a JSON object a line.
+the names of trials from its standard input, runs what their records say, writes what
+came of it into them, and answers on its standard output, a JSON object a line.
 """
 
 from __future__ import annotations
@@ -11,28 +11,17 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from keras_gru.files import write_json
 from keras_gru.tuning import payload, records, settings
 from keras_gru.tuning.errors import SweepError, one_line
-from keras_gru.tuning.records import RESULT
 from keras_gru.tuning.spaces import explore
-from keras_gru.tuning.stopping import MedianStopping
 from keras_gru.tuning.trials import failed, run_trial
 
 
 def work(folder: Path, digest: str, orders: TextIO, answers: TextIO) -> None:
-    """Run trials until the orders end.
-
-    Args:
-        folder: of the sweep.
-        digest: of the hypermodel's pickle, as the supervisor has written it.
-        orders: names of trials, one a line.
-        answers: the space, then each trial that has ended; or what is wrong.
-    """
+    """Run trials until the orders end."""
 
     def answer(**said: Any) -> None:
         answers.write(json.dumps(said) + "\n")
@@ -47,20 +36,17 @@ def work(folder: Path, digest: str, orders: TextIO, answers: TextIO) -> None:
         return
     answer(space=space.get_config())
     for order in orders:
-        place = folder / "trials" / order.strip()
-        record = records.read(place / "trial.json")
+        place = records.path(folder, int(order))
+        record = records.read(place)
         print(f"trial {record.trial_id}: {record.values}", flush=True)
         begun = time.perf_counter()
-        rule = [MedianStopping(place, sweep)] if sweep.stopping else []
         try:
-            end = run_trial(
-                hypermodel, sweep, space, record, place, fit, callbacks=rule
-            )
+            end = run_trial(hypermodel, sweep, space, record, place.parent, fit)
         # SystemExit too: what the user's code does ends its trial, not the sweep.
         except (Exception, SystemExit) as error:
             end = failed(record, error, time.perf_counter() - begun)
         print(f"trial {record.trial_id}: {end}", flush=True)
-        write_json(place / RESULT, asdict(end))
+        records.write(folder, end)
         answer(ended=record.trial_id)
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import click
 
-from keras_gru.tuning.guard import descendants
+from tests.kills.processes import descendants
 
 SWEEP = """
 import sys, time
@@ -48,7 +48,7 @@ class Line(keras_tuner.HyperModel):
         x = rng.normal(size=(64, 3))
         y = x.sum(axis=1, keepdims=True) + hp.get("noise") * rng.normal(size=(64, 1))
         return model.fit(
-            x, y, epochs=epochs, callbacks=[Slow(), *callbacks], verbose=0, shuffle=False
+            x, y, epochs=epochs, verbose=0, callbacks=[Slow(), *callbacks]
         )
 
 out, address, trials, epochs, _, stopping = sys.argv[1:]

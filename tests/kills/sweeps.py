@@ -24,7 +24,7 @@ from pathlib import Path
 
 import click
 
-from keras_gru.tuning.guard import descendants
+from tests.kills.processes import descendants
 
 # Of the model's random search: its proposals do not depend on which trial ends first.
 SWEEP = """

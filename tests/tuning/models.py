@@ -13,7 +13,7 @@ from typing import Any
 import keras_tuner
 
 from keras_gru import tuning
-from keras_gru.tuning.ledger import WAIT, Ledger
+from keras_gru.tuning.ledger import Ledger
 from keras_gru.tuning.records import EPOCHS, Record
 from keras_gru.tuning.settings import Settings
 
@@ -90,9 +90,9 @@ def settings(tuner: str = "random", trials: int = 8, **changes: Any) -> Settings
     epochs = 9 if tuner == "hyperband" else None
     about = {"what": "test"}
     return Settings(
-        tuner,
-        trials,
         **{
+            "tuner": tuner,
+            "trials": trials,
             "seed": 3,
             "objective": "height",
             "direction": "min",
@@ -121,8 +121,7 @@ def finish(book: Ledger, most: int | None = None, worker: str = "w") -> list[Rec
     ran: list[Record] = []
     while most is None or len(ran) < most:
         given = book.next(worker)
-        assert given != WAIT, "one worker alone never waits"
-        if not isinstance(given, Record):
+        if given is None:
             break
         book.finish(ended(given))
         ran.append(book.records[given.number])

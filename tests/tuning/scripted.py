@@ -10,8 +10,8 @@ import pytest
 
 from keras_gru.tuning import pool, records
 from keras_gru.tuning.ledger import Ledger
-from keras_gru.tuning.limits import Plan
 from keras_gru.tuning.records import Record
+from keras_gru.tuning.settings import Plan
 from keras_gru.tuning.supervisor import Supervisor
 from tests.tuning.models import settings
 
@@ -29,11 +29,13 @@ class Sweep:
         self, script: dict[str, Any], trials: int = 4, workers: int = 1, **changes: Any
     ) -> str:
         self._patch.setattr(pool, "MODULE", "tests.tuning.fake_worker")
-        common: dict[str, Any] = {"budget": None, "trial_timeout": 20.0, "failures": 9}
+        common: dict[str, Any] = {"budget": None, "trial_timeout": 20.0}
+        common |= {"engine": "processes", "max_failures": 9}
         environment = {"KERAS_GRU_FAKE": json.dumps(script), "PYTHONPATH": str(ROOT)}
-        plan = Plan(workers=workers, environment=environment, **{**common, **changes})
+        plan = Plan(workers=workers, **{**common, **changes})
         self.ledger = Ledger(self.folder, settings("random", trials))
-        return Supervisor(self.ledger, "", plan, lambda: None).run()
+        shown = lambda: None  # noqa: E731
+        return Supervisor(self.ledger, plan, shown, "", environment).run()
 
     @property
     def trials(self) -> list[Record]:

@@ -140,7 +140,7 @@ def test_what_ended_unrecorded_is_not_run_again_where_ray_knows_it(
 
 def test_processes_with_another_backend_say_so(tmp_path: Path) -> None:
     variables = {"KERAS_BACKEND": "numpy", "PYTHONPATH": str(ROOT)}
-    ray.init(runtime_env={"env_vars": variables}, include_dashboard=False)
+    ray.init("local", runtime_env={"env_vars": variables})
     try:
         with pytest.raises(tuning.SweepFailed, match="have KERAS_BACKEND=numpy"):
             run_sweep(Hill(), tmp_path, trials=1, engine="ray", backend="torch")

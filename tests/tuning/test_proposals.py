@@ -11,13 +11,15 @@ import pytest
 
 from keras_gru.tuning import keras_tuner_private, records
 from keras_gru.tuning.keras_tuner_private import PARENT
-from keras_gru.tuning.proposals import Exhausted, propose
+from keras_gru.tuning.proposals import propose
 from keras_gru.tuning.records import COMPLETED, EPOCHS, FAILED, SEED, Record
-from keras_gru.tuning.settings import TUNERS, Settings
+from keras_gru.tuning.settings import Settings
 from keras_gru.tuning.spaces import combinations, rounded
 from tests.tuning.models import Parabola, height, settings, space_of
 
 pytestmark = pytest.mark.once
+
+TUNERS = ("hyperband", "bayesian", "random", "grid")
 
 SPACE = space_of(Parabola())
 
@@ -26,11 +28,9 @@ def _sweep(sweep: Settings, space: Any = SPACE) -> list[Record]:
     """A sweep by one worker, each trial with a new start of everything."""
     found: list[Record] = []
     for number in range(sweep.trials):
-        try:
-            values = propose(sweep, space, number, found)
-        except Exhausted:
+        values = propose(sweep, space, number, found)
+        if values is None:
             break
-        assert values is not None
         score = height(values)
         found.append(
             Record(number, values, COMPLETED, order=number + 1, metric=score, starts=1)
@@ -139,8 +139,7 @@ def test_a_grid_goes_through_every_combination() -> None:
     for number, expected in enumerate(found):
         values = propose(sweep, space, number, [])
         assert values == {**expected, SEED: records.trial_seed(3, number)}
-    with pytest.raises(Exhausted):
-        propose(sweep, space, len(found), [])
+    assert propose(sweep, space, len(found), []) is None
 
 
 def test_a_range_without_steps_has_ten_values_in_a_grid() -> None:

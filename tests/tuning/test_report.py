@@ -12,10 +12,9 @@ from typing import Any
 import keras_tuner
 import pytest
 
-from keras_gru.tuning import pictures, report, spaces, table
+from keras_gru.tuning import pictures, report, spaces
 from keras_gru.tuning.ledger import Ledger
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, SEED, Record
-from keras_gru.tuning.view import standing
 from tests.tuning.models import settings
 
 pytestmark = pytest.mark.once
@@ -58,10 +57,11 @@ def _records() -> list[Record]:
 
 def test_the_table_has_every_trial(tmp_path: Path) -> None:
     path = tmp_path / "trials.csv"
-    table.trials_csv(path, _records(), NAMES, over=False)
+    book = _ledger(tmp_path, _records())
+    report.write_csv(book, over=False)
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert [row["trial_id"] for row in rows] == [f"{n:04d}" for n in range(12)]
-    assert [*rows[0]] == [*table.COLUMNS, "variant", "units", "rate", "depth", "bias"]
+    assert [*rows[0]] == [*report.COLUMNS, "variant", "units", "rate", "depth", "bias"]
     assert rows[4] | {"rate": ""} == {
         "trial_id": "0004",
         "status": "FAILED",
@@ -78,17 +78,21 @@ def test_the_table_has_every_trial(tmp_path: Path) -> None:
     }
     assert rows[1]["depth"] == ""
     assert rows[11]["status"] == "RUNNING"
-    table.trials_csv(path, _records(), NAMES, over=True)
+    report.write_csv(book, over=True)
     assert "0011,INTERRUPTED,,,,7," in path.read_text()
 
 
+def _ledger(folder: Path, found: list[Record]) -> Ledger:
+    book = Ledger(folder, settings(trials=12))
+    book.space = SPACE
+    book.records = {record.number: record for record in found}
+    return book
+
+
 def _written(folder: Path, found: list[Record] | None = None, **how: Any) -> str:
-    found = _records() if found is None else found
-    sweep = settings(trials=12)
-    drawn = pictures.draw(folder, found, SPACE, sweep)
-    path = folder / "report.html"
-    report.write(path, found, NAMES, sweep, drawn, **{"over": True, **how})
-    return path.read_text()
+    book = _ledger(folder, _records() if found is None else found)
+    report.write_html(book, pictures.draw(book), **{"over": True, **how})
+    return (folder / "report.html").read_text()
 
 
 def test_the_report_needs_nothing_but_itself(tmp_path: Path) -> None:
@@ -98,7 +102,8 @@ def test_the_report_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert "<script" not in text
     assert "&lt;script&gt;alert(" in text
     assert "the budget &amp; time" in text
-    assert "10 of 12 trials completed, 1 failed; 1 interrupted" in text
+    assert "12 trials; 10 completed, 1 failed, 1 running, best height 0.05" in text
+    assert "<td>0011</td><td>INTERRUPTED</td>" in text
     assert '<tr class="best"><td>0006</td>' in text
     pictured = {path.name for path in tmp_path.glob("*.png")}
     assert pictured == {
@@ -109,10 +114,10 @@ def test_the_report_needs_nothing_but_itself(tmp_path: Path) -> None:
 
 
 def test_a_report_before_the_first_trial_has_ended(tmp_path: Path) -> None:
-    assert "0 of 12 trials completed" in _written(tmp_path, [], over=False)
+    assert "12 trials; none begun" in _written(tmp_path, [], over=False)
     assert not list(tmp_path.glob("*.png"))
     one = _records()[:1]
-    assert "1 of 12 trials completed" in _written(tmp_path, one, over=False)
+    assert "12 trials; 1 completed, best" in _written(tmp_path, one, over=False)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
@@ -146,10 +151,10 @@ def test_the_report_in_a_browser_without_a_network(tmp_path: Path) -> None:
 
 
 def test_how_a_sweep_stands(tmp_path: Path) -> None:
-    book = Ledger(tmp_path, settings(trials=14))
-    assert standing(book) == "0 running, 0 failed"
-    book.records = {record.number: record for record in _records()}
-    assert standing(book) == "1 running, 1 failed, best height 0.05 (trial 0006)"
+    assert _ledger(tmp_path, []).standing() == "none begun"
+    assert _ledger(tmp_path, _records()).standing() == (
+        "10 completed, 1 failed, 1 running, best height 0.05 (trial 0006)"
+    )
 
 
 def test_what_is_asked_of_a_space() -> None:

@@ -233,7 +233,7 @@ def test_a_damaged_environment(
     (tmp_path / "state" / "environment.json").write_text("{")
     assert main([str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert "environment.json is damaged" in said
+    assert "environment.json cannot be read" in said
     assert said.count("\n") == 1
 
 
@@ -253,17 +253,17 @@ def test_a_model_that_cannot_be_built_ends_the_sweep(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"tuner": "magic"}, "tuner='magic': expected one of"),
-        ({"trials": 0}, "trials=0: expected at least 1"),
-        ({"workers": 0}, "workers=0: expected more than 0"),
-        ({"budget": -1.0}, r"budget=-1\.0: expected more than 0"),
+        ({"tuner": "magic"}, "tuner='magic': Input should be 'hyperband'"),
+        ({"trials": 0}, "trials=0: Input should be greater than 0"),
+        ({"workers": 0}, "workers=0: Input should be greater than 0"),
+        ({"budget": -1.0}, r"budget=-1\.0: Input should be greater than 0"),
         ({"tuner": "hyperband"}, "epochs=None: expected at least 3 under"),
         ({"objective": "height"}, "objective='height': its direction is unknown"),
         ({"objective": ["loss", "mae"]}, "expected the name of one metric"),
-        ({"engine": "dask"}, "engine='dask': expected one of"),
+        ({"engine": "dask"}, "engine='dask': Input should be 'processes' or 'ray'"),
         ({"stopping": "asha"}, "stopping='asha' is Ray's: add engine='ray'"),
         ({"address": "auto"}, "address='auto' is Ray's: add engine='ray'"),
-        ({"resume": True}, "holds no sweep that can be read: there is no sweep.json"),
+        ({"resume": True}, "holds no sweep that can be read: sweep.json: .*No such"),
         ({"fit": {"x": threading.Lock()}}, "cannot be sent to the workers: TypeError"),
     ],
 )
@@ -294,23 +294,24 @@ def test_a_folder_in_use(tmp_path: Path) -> None:
         run_sweep(Parabola(), tmp_path, resume=True)
 
 
-def test_torn_settings(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Cut anywhere, their copy holds; without one there is one line."""
+def test_torn_settings(tmp_path: Path) -> None:
+    """Cut anywhere they are refused in one line; whole they may be extended."""
     sweep = models.settings()
     settings.begin(tmp_path, sweep)
-    whole = (tmp_path / "sweep.json").read_bytes()
-    for cut in (0, 1, 20, len(whole) - 3):
-        (tmp_path / "sweep.json").write_bytes(whole[:cut])
-        settings.go_on(tmp_path, sweep)
-        assert capfd.readouterr().err.count("\n") == 1
-        assert (tmp_path / "sweep.json").read_bytes() == whole
+    path = tmp_path / "sweep.json"
+    whole = path.read_bytes()
+    for content in (
+        *(whole[:cut] for cut in range(0, len(whole) - 2, 7)),
+        *(b"[]", b"null", b"{}", whole.replace(b'"seed": 3', b'"seed": "x"')),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(tuning.SweepError, match="no sweep that can be read: sw"):
+            settings.go_on(tmp_path, sweep)
+        assert path.read_bytes() == content
+    path.write_bytes(whole)
     settings.go_on(tmp_path, replace(sweep, trials=9))
     assert settings.read(tmp_path).trials == 9
     with pytest.raises(tuning.SweepError, match="trials was 9, now 8"):
-        settings.go_on(tmp_path, sweep)
-    for path in ("sweep.json", "state/sweep.json"):
-        (tmp_path / path).write_bytes(whole[:20])
-    with pytest.raises(tuning.SweepError, match=r"json is damaged: .*json is damaged"):
         settings.go_on(tmp_path, sweep)
 
 
@@ -319,7 +320,7 @@ def test_what_is_missing_is_named() -> None:
         "import sys; sys.modules['filelock'] = None\n"
         "from keras_gru import tuning\n"
         "try: tuning.run\n"
-        "except tuning.SweepError as error: print(error)"
+        "except ImportError as error: print(error)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

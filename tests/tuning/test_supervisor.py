@@ -13,13 +13,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keras_gru.tuning import guard, pool, records, supervisor
+from keras_gru.tuning import pool, records, supervisor
 from keras_gru.tuning.records import COMPLETED, FAILED, Record
+from tests.kills.processes import descendants
 from tests.tuning.scripted import ROOT, Sweep
 
 pytestmark = pytest.mark.once
@@ -107,6 +109,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import pytest
+from tests.kills.processes import descendants
 from tests.tuning.scripted import Sweep
 with pytest.MonkeyPatch.context() as patch:
     Sweep(Path(sys.argv[1]), patch).run({"trials": [sys.argv[2]]}, workers=2)
@@ -140,7 +143,7 @@ def test_workers_killed_from_outside(sweep: Sweep) -> None:
 
     def kill() -> None:
         while not done.wait(0.15):
-            for process in guard.descendants(os.getpid()):
+            for process in descendants(os.getpid()):
                 words = Path(f"/proc/{process}/cmdline").read_text(errors="replace")
                 if "fake_worker" in words:
                     os.kill(process, signal.SIGKILL)
@@ -166,11 +169,10 @@ def test_workers_killed_from_outside(sweep: Sweep) -> None:
 def test_a_result_that_a_killed_supervisor_did_not_record(sweep: Sweep) -> None:
     assert sweep.run({}, trials=1) == ""
     ended = sweep.trials[0]
-    running = Record(0, ended.values, starts=1, worker="worker-1")
-    records.write(sweep.folder, running)
+    records.write(sweep.folder, replace(ended, order=0, metric=None))
     assert sweep.run({"trials": ["exit1"]}, trials=1) == ""
     assert sweep.trials == [ended]
-    records.write(sweep.folder, Record(0, ended.values, starts=2))  # not its result
+    records.write(sweep.folder, Record(0, ended.values, starts=2))
     assert sweep.run({}, trials=1) == ""
     assert sweep.trials[0].starts == 3
 
@@ -195,18 +197,18 @@ def test_a_model_that_is_never_built(
 
 
 def test_the_budget(sweep: Sweep) -> None:
-    reason = sweep.run({"trials": ["deaf"]}, budget=0.5, trial_timeout=None)
-    assert reason == "no trial was completed within the budget of 0.5 s"
+    reason = sweep.run({"trials": ["deaf"]}, budget=0.01, trial_timeout=None)
+    assert reason == "no trial was completed within the budget of 0.01 min"
     script = {"0000": ["nothing"], "trials": ["deaf"]}
-    assert sweep.run(script, budget=1.0, trial_timeout=None) == ""
+    assert sweep.run(script, budget=0.02, trial_timeout=None) == ""
     assert [r.status for r in sweep.trials] == [COMPLETED, "RUNNING"]
 
 
 def test_failures_in_a_row_end_it(sweep: Sweep) -> None:
-    reason = sweep.run({"trials": ["segfault"]}, failures=2)
+    reason = sweep.run({"trials": ["segfault"]}, max_failures=2)
     assert reason.startswith("2 trials in a row failed, the last one with: its worker")
     # Those of before count no more when it is resumed.
-    assert sweep.run({}, failures=2) == ""
+    assert sweep.run({}, max_failures=2) == ""
     assert [r.status for r in sweep.trials] == [FAILED] * 2 + [COMPLETED] * 2
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import keras_gru
+from keras_gru.resume import seed_everything
 from keras_gru.resume.checkpoint import values_of
-from zoo.backend import seed_everything
 from zoo.training import fit as training
 from zoo.training import weights
 from zoo.training.objective import Objective

@@ -7,8 +7,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from keras_gru.resume import ExactResume
-from zoo.backend import seed_everything
+from keras_gru.resume import ExactResume, seed_everything
 from zoo.files import write_text
 from zoo.language_model import sampling
 from zoo.language_model.config import OBJECTIVE, Config

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from zoo.backend import seed_everything
+from keras_gru.resume import seed_everything
 from zoo.files import write_text
 from zoo.presets.pretrained import initial_weights
 from zoo.training.data import forget_shapes
