@@ -1,10 +1,10 @@
 """`python -m tests`: the whole check, as CI runs it.
 
 The tests on each backend in a process of its own, as many at a time as there are
-processors, some of them with the oldest Keras that pyproject.toml allows, then the
-linter, the formatter and the type checker. Names of backends as arguments run those
-only; `--quick` runs the layer, its kernels and their errors on each, in minutes. Exit
-status 0 where all of it passed.
+processors, some of them with the oldest Keras and keras-tuner that pyproject.toml
+allows, then the linter, the formatter and the type checker. Names of backends as
+arguments run those only; `--quick` runs the layer, its kernels and their errors on
+each, in minutes. Exit status 0 where all of it passed.
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ LEANS_ON_KERAS = [
     "tests/test_weight_files.py",
     *("-k", "not weights_from_a_file"),  # fifty cases; the others read files too
 ]
+# What leans most on what keras-tuner does not offer in public.
+LEANS_ON_KERAS_TUNER = [
+    "tests/tuning/test_keras_tuner_private.py",
+    "tests/tuning/test_ledger.py",
+    "tests/tuning/test_proposals.py",
+]
 # What a change of the layer, of a kernel or of a message breaks first.
 QUICK = [
     "tests/test_against_oracle.py",
@@ -63,7 +69,10 @@ def main(arguments: list[str]) -> int:
             pool.submit(test, backend, selection) for backend in named or BACKENDS
         ]
         if not named and not quick:
-            running.append(pool.submit(test_with_oldest_keras))
+            running.append(pool.submit(test_with_oldest, "keras", LEANS_ON_KERAS))
+            running.append(
+                pool.submit(test_with_oldest, "keras-tuner", LEANS_ON_KERAS_TUNER)
+            )
     outcomes = [one.result() for one in running]
     if not named:
         outcomes += [run(name, command, {}) for name, command in CHECKS.items()]
@@ -76,17 +85,17 @@ def test(backend: str, selection: list[str]) -> tuple[str, bool, str]:
     return run(backend, command, {"KERAS_BACKEND": backend})
 
 
-def test_with_oldest_keras() -> tuple[str, bool, str]:
-    """On TensorFlow, with a Keras that is installed for this alone."""
-    requirement = re.search(r'"keras>=([\d.]+)', Path("pyproject.toml").read_text())
-    name = f"keras=={requirement[1]}"
+def test_with_oldest(package: str, selection: list[str]) -> tuple[str, bool, str]:
+    """On TensorFlow, with the oldest version allowed, installed for this alone."""
+    allowed = re.search(rf'"{package}>=([\d.]+)', Path("pyproject.toml").read_text())
+    name = f"{package}=={allowed[1]}"
     with tempfile.TemporaryDirectory() as folder:
         install = ["pip", "install", "--quiet", "--no-deps", "--target", folder, name]
         installed = run(name, install, {})
         if not installed[1]:
             return installed
         environment = {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": folder}
-        return run(name, ["pytest", *LEANS_ON_KERAS], environment)
+        return run(name, ["pytest", *selection], environment)
 
 
 def run(
