@@ -46,6 +46,9 @@ BEHIND = "typed without its name, behind the options: one word or more"
 FROM_DATA = "decided by the data, never typed"
 
 Count = Annotated[int, Field(ge=1)]
+# A wider or deeper model is a mistake, or asks for all memory there is.
+Width = Annotated[int, Field(ge=1, le=16_384)]
+Depth = Annotated[int, Field(ge=1, le=64)]
 Whole = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]  # of dropout; of a running mean
 Share = Annotated[float, Field(ge=0, le=1)]

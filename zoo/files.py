@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from zoo.errors import ZooError, one_line
+
 # Names of half-written files carry this mark; `remove_partial` clears them away.
 PARTIAL = ".partial-"
+HASHES = "hashes"  # of the fields of a JSON file
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -31,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
         ...     partial.write_text("all or nothing")
     """
     # The suffix stays at the end: Keras and matplotlib read the format from it.
-    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    partial = path.with_name(f"{PARTIAL}{uuid.uuid4().hex}-{path.name}")
     with naming(path, partial):
         try:
             yield partial
@@ -108,6 +112,49 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON for people and programs, whole or not at all."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_hashed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON with a hash of each field, for `read_hashed`."""
+    kept = json.loads(json.dumps(content, ensure_ascii=False))
+    write_json(path, {**kept, HASHES: _hashes(kept)})
+
+
+def read_hashed(path: Path) -> dict[str, Any]:
+    """Read what `write_hashed` wrote.
+
+    Raises:
+        ZooError: it is damaged, or was edited: the fields are named.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        stored = dict(content.pop(HASHES))
+    # RecursionError: JSON that is nested too deep.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ZooError(f"{path} is damaged: {one_line(reason)}") from error
+    except RecursionError as error:
+        raise ZooError(f"{path} is damaged: it is nested too deep") from error
+    found = _hashes(content)
+    names = [one for one in {**stored, **found} if stored.get(one) != found.get(one)]
+    if names:
+        raise ZooError(
+            f"{path} is damaged, or was edited: {', '.join(sorted(names))} differ from "
+            f"their hashes; a run's settings are never changed, train another one"
+        )
+    return dict(content)
+
+
+def _hashes(content: Mapping[str, Any], place: str = "") -> dict[str, str]:
+    """Field -> hash of its value, those of a nested object by its own fields."""
+    found: dict[str, str] = {}
+    for name, value in content.items():
+        if isinstance(value, dict) and value:
+            found |= _hashes(value, f"{place}{name}.")
+        else:
+            text = json.dumps(value, sort_keys=True)
+            found[place + name] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return found
 
 
 def remove_partial(folder: Path) -> None:

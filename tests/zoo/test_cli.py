@@ -128,13 +128,15 @@ def test_predict_writes_the_prompt_and_as_many_characters(
 def test_prompts_come_line_by_line(
     zoo: Zoo, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("def \nß\n\nfor "))
+    raw = io.BytesIO("def \nß\n\nfor ".encode() + b"\n\xff\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(raw))
     outcome = zoo("predict", "language_model", trained, "--interactive", "--length", 9)
     assert outcome.code == 0
     assert outcome.out.startswith("def ")
     assert len(outcome.out) == (4 + 9 + 1) + (1 + 9 + 1) + (4 + 9 + 1)
-    # An unknown character costs its own prompt only.
+    # An unknown character, or bytes that are no text, cost their own prompt only.
     assert "'ß' (U+00DF)" in outcome.err
+    assert "a prompt is not UTF-8 text" in outcome.err
 
 
 def test_predict_as_json_is_one_object(zoo: Zoo, trained: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zoo.config import FROM_DATA, Count, Rate, Training, Whole
+from zoo.config import FROM_DATA, Count, Depth, Rate, Training, Whole, Width
 from zoo.errors import ZooError
 from zoo.training.objective import Objective
 
@@ -41,11 +41,11 @@ class Config(Training):
 
     layer: Literal["gru", "lstm", "simple_rnn"] = "gru"
     tokens: Literal["char", "bpe", "word"] = "char"
-    vocabulary: Annotated[int, Field(ge=256)] = 2048
+    vocabulary: Annotated[int, Field(ge=256, le=1_000_000)] = 2048
     vocabulary_size: Annotated[Whole, FROM_DATA] = 0
-    embedding_units: Count = 64
-    units: Count = 256
-    layers: Count = 1
+    embedding_units: Width = 64
+    units: Width = 256
+    layers: Depth = 1
     dropout: Rate | tuple[Rate, ...] = 0.1
     tied: bool = False
     batch_size: Count = 32

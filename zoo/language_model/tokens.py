@@ -153,9 +153,12 @@ def learn(config: Config, corpus: Corpus) -> Tokens:
 
 def tokens_of(extras: Mapping[str, Any]) -> Tokens:
     """The tokens of a run or preset, out of what `Tokens.extras` gave."""
-    if "vocabulary" in extras:
-        return Vocabulary(str(extras["vocabulary"]))
-    return Pieces.from_json(str(extras["tokenizer"]))
+    characters = extras.get("vocabulary")
+    if characters is None:
+        return Pieces.from_json(str(extras.get("tokenizer")))
+    if not isinstance(characters, str) or "".join(sorted({*characters})) != characters:
+        raise ZooError(f"vocabulary={characters!r:.60}; expected sorted characters")
+    return Vocabulary(characters)
 
 
 def _require_bytes(size: int) -> None:

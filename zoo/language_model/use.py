@@ -162,10 +162,13 @@ def _prompts() -> Iterator[str]:
     sign = "> " if sys.stdin.isatty() else ""
     while True:
         print(sign, end="", flush=True)
-        line = sys.stdin.readline()
+        line = sys.stdin.buffer.readline()
         if not line:
             return
-        yield line.removesuffix("\n") or "\n"
+        try:
+            yield line.decode("utf-8").removesuffix("\n") or "\n"
+        except UnicodeDecodeError as error:
+            print(f"zoo: a prompt is not UTF-8 text: {error}", file=sys.stderr)
 
 
 def _write(prompt: str, pieces: Iterator[str]) -> None:

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zoo.errors import ZooError
 
@@ -26,6 +26,8 @@ FOLDER = Path(__file__).resolve().parent
 CONFIG, EXTRAS, WEIGHTS = "config.json", "extras.json", "model.weights.h5"
 CARD, HASHES = "card.md", "hashes.json"
 FILES = (CONFIG, EXTRAS, WEIGHTS)
+
+T = TypeVar("T")
 
 
 def names() -> list[str]:
@@ -108,11 +110,20 @@ def sha256(file: Path) -> str:
     return found.hexdigest()
 
 
+def read_text(file: Path) -> str:
+    """Read a text file of a preset."""
+    return _read(file, str)
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON file of a preset."""
+    return _read(file, lambda text: dict(json.loads(text)))
+
+
+def _read(file: Path, parse: Callable[[str], T]) -> T:
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return parse(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ZooError(
             f"preset {file.parent.name} is damaged: {file.name}: "
             f"{type(error).__name__}: {error}"

@@ -11,7 +11,7 @@ from typing import Any
 from zoo import backend as backends
 from zoo import presets
 from zoo.errors import ZooError
-from zoo.files import making, write_text
+from zoo.files import making, read_hashed, write_text
 from zoo.presets import CARD, HASHES, WEIGHTS, without_folders
 from zoo.presets.saved import open_saved
 from zoo.programs import PROGRAMS, module
@@ -41,7 +41,7 @@ def make(
     saved = open_saved(run)
     result, starts = _result(run)
     target = (into or presets.FOLDER) / name
-    if Path(name).name != name or name.startswith("."):
+    if not name or Path(name).name != name or name.startswith("."):
         raise ZooError(f"preset name {name!r}; expected the plain name of a folder")
     if target.exists():
         raise ZooError(f"{target} exists; choose another name, or remove it first")
@@ -126,6 +126,6 @@ def _result(run: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
             f"go on with --resume"
         )
     return (
-        json.loads(folder.result.read_text(encoding="utf-8")),
+        read_hashed(folder.result),
         folder.read_starts(),
     )

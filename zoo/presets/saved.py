@@ -74,7 +74,7 @@ def open_saved(source: str | Path, program: str | None = None) -> Saved:
         file, stored = folder / presets.CONFIG, presets.read(folder)
         weights = folder / presets.WEIGHTS
         card_file = folder / presets.CARD
-        card = card_file.read_text(encoding="utf-8") if card_file.is_file() else ""
+        card = presets.read_text(card_file) if card_file.is_file() else ""
     elif run.path.is_dir():
         file, stored, weights = run.settings, run.read_settings(), run.best_weights
     else:

@@ -13,6 +13,9 @@ from zoo.errors import ZooError
 from zoo.speech.config import SAMPLE_RATE
 from zoo.speech.features import Features
 
+RATES = (1_000, 192_000)  # Hz
+LONGEST = 3_600  # seconds
+
 
 def read(path: Path) -> np.ndarray:
     """Read what soundfile can (WAV, FLAC, OGG, MP3, …): (samples,) at `SAMPLE_RATE`.
@@ -20,8 +23,14 @@ def read(path: Path) -> np.ndarray:
     Channels are averaged; another rate is converted by a polyphase filter.
     """
     try:
+        told = soundfile.info(path)
+        if not RATES[0] <= told.samplerate <= RATES[1] or told.duration > LONGEST:
+            raise ZooError(
+                f"{path} claims {told.samplerate} Hz and {told.duration:,.0f} s; "
+                f"expected {RATES[0]} to {RATES[1]} Hz, at most {LONGEST} s"
+            )
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
+    except (OSError, MemoryError, soundfile.LibsndfileError) as error:
         raise ZooError(f"{path} is not audio that can be read: {error}") from error
     if len(samples) == 0:
         raise ZooError(f"{path} has no samples; expected a recording")

@@ -9,12 +9,14 @@ from typing import Literal
 from zoo.config import (
     Checked,
     Count,
+    Depth,
     File,
     NotNegative,
     Rate,
     Share,
     Training,
     Whole,
+    Width,
     Words,
 )
 from zoo.errors import ZooError
@@ -57,10 +59,10 @@ class Config(Training):
     """
 
     task: Literal["digits", "strings"] = "digits"
-    mels: Count = 40
-    stack: Count = 3
-    units: Count = 64
-    layers: Count = 1
+    mels: Width = 40
+    stack: Width = 3
+    units: Width = 64
+    layers: Depth = 1
     dropout: Rate = 0.1
     batch_size: Count = 16
     epochs: Count = 10

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft, sparse
 
+from zoo.errors import ZooError
 from zoo.speech.config import SAMPLE_RATE, Config
 
 WINDOW = 200  # samples: 25 ms
@@ -81,7 +82,16 @@ class Features:
     @classmethod
     def of_run(cls, config: Config, extras: Mapping[str, Sequence[float]]) -> Features:
         """The features of a run or preset, out of what `extras` gave."""
-        mean, std = (np.array(extras[name], np.float32) for name in ("mean", "std"))
+        try:
+            mean, std = (np.array(extras[name], np.float32) for name in ("mean", "std"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ZooError(f"mean and std of the features: {error!r}") from error
+        right = mean.shape == std.shape == (config.mels,)
+        if not (right and np.isfinite(mean).all() and (std > 0).all()):
+            raise ZooError(
+                f"mean and std of the features have shapes {mean.shape}, {std.shape}; "
+                f"expected ({config.mels},), finite numbers, std above 0"
+            )
         return cls(config.mels, config.stack, mean, std)
 
     def extras(self) -> dict[str, list[float]]:

@@ -178,7 +178,7 @@ def _report(program: str, found: Results) -> None:
     if source.is_dir():
         shutil.rmtree(best, ignore_errors=True)
         shutil.copytree(
-            source, best, ignore=shutil.ignore_patterns("checkpoints", ".partial-*")
+            source, best, ignore=shutil.ignore_patterns("checkpoints", ".*")
         )
     values = ", ".join(
         f"{name}={value}" for name, value in found.best.hyperparameters.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import config as configs
 from zoo.errors import ZooError
+from zoo.files import read_hashed
 from zoo.presets.saved import reopen
 from zoo.programs import PROGRAMS, module
 from zoo.training.runs import Run, RunFolder
@@ -76,7 +76,7 @@ class ProgramModel:
                 shutil.rmtree(run.folder.path)
         if not run.folder.result.is_file():
             module(self.name, "train").train(run)
-        result = json.loads(run.folder.result.read_text(encoding="utf-8"))
+        result = read_hashed(run.folder.result)
         figures = {
             name.removeprefix("validation_"): float(value)
             for name, value in result.items()

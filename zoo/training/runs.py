@@ -17,8 +17,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from zoo.errors import ZooError, one_line
-from zoo.files import making, naming, remove_partial, why, write_json, write_text
+from zoo.files import (
+    making,
+    naming,
+    read_hashed,
+    remove_partial,
+    why,
+    write_hashed,
+    write_text,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -59,7 +69,7 @@ class RunFolder:
             raise ZooError(f"--out {path} is not empty and holds no run")
         try:
             with making(path) as draft:
-                write_json(draft / self.settings.name, settings)
+                write_hashed(draft / self.settings.name, settings)
         except OSError as error:
             raise ZooError(f"--out {path} cannot be written: {why(error)}") from error
 
@@ -70,18 +80,11 @@ class RunFolder:
                 f"{self.path} is not a run folder: it has no settings.json; "
                 f"expected the --out folder of a training"
             )
-        try:
-            settings = dict(json.loads(self.settings.read_text(encoding="utf-8")))
-            settings["program"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ZooError(
-                f"{self.settings} is damaged: {type(error).__name__}: {error}"
-            ) from error
-        return settings
+        return read_hashed(self.settings)
 
     def told(self) -> str:
         """The result of a finished run, in a line."""
-        result = json.loads(self.result.read_text(encoding="utf-8"))
+        result = read_hashed(self.result)
         figures = ", ".join(
             f"{name} {value:.4f}"
             for name, value in result.items()
@@ -101,8 +104,11 @@ class RunFolder:
 
     def read_starts(self) -> list[dict[str, str]]:
         """The starts of the program so far."""
-        lines = self.starts.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        try:
+            lines = self.starts.read_text(encoding="utf-8").splitlines()
+            return [dict(json.loads(line)) for line in lines]
+        except (OSError, ValueError, TypeError) as error:
+            raise ZooError(f"{self.starts} is damaged: {one_line(error)}") from error
 
 
 def commit() -> str:
@@ -221,6 +227,11 @@ class Run:
             )
         elif self.stored["data"]["sha256"] != data.sha256:
             raise ZooError(f"{folder.path} was trained on other data: {data.name}")
+        lock = FileLock(folder.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise ZooError(f"{folder.path} is in use: a training runs in it") from error
         remove_partial(folder.path)
         begun = datetime.datetime.now(datetime.timezone.utc)
         start = {
@@ -233,7 +244,7 @@ class Run:
         result: dict[str, Any] = {}
         try:
             yield result
-            write_json(folder.result, result)
+            write_hashed(folder.result, result)
             print(folder.told())
         except KeyboardInterrupt:
             start["ended"] = "interrupted"
@@ -246,6 +257,7 @@ class Run:
                 shutil.rmtree(folder.path)
             raise
         finally:
+            lock.release()
             if folder.path.exists():
                 with (
                     naming(folder.starts),

@@ -11,6 +11,7 @@ from zoo.config import (
     FROM_DATA,
     Checked,
     Count,
+    Depth,
     File,
     NotNegative,
     Positive,
@@ -18,6 +19,7 @@ from zoo.config import (
     Share,
     Training,
     Whole,
+    Width,
 )
 from zoo.training.objective import Objective
 
@@ -52,13 +54,13 @@ class Config(Training):
             validated and kept.
     """
 
-    vocabulary: Annotated[int, Field(ge=260)] = 6000
+    vocabulary: Annotated[int, Field(ge=260, le=1_000_000)] = 6000
     vocabulary_size: Annotated[Whole, FROM_DATA] = 0
-    embedding_units: Count = 256
-    encoder_units: Count = 256
-    encoder_layers: Count = 1
-    decoder_units: Count = 256
-    decoder_layers: Count = 2
+    embedding_units: Width = 256
+    encoder_units: Width = 256
+    encoder_layers: Depth = 1
+    decoder_units: Width = 256
+    decoder_layers: Depth = 2
     dropout: Rate = 0.3
     word_dropout: Rate = 0.1
     label_smoothing: Rate = 0.1
@@ -117,7 +119,7 @@ class Search(Checked):
     """
 
     beam: Annotated[int, Field(ge=1, le=64)] = 5
-    length_penalty: NotNegative = 1.0
+    length_penalty: Annotated[float, Field(ge=0, le=10)] = 1.0
 
 
 @dataclass(frozen=True)

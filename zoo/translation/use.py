@@ -40,7 +40,7 @@ class Translator(Pretrained):
 
     def __init__(self, saved: Saved, model: keras.Model) -> None:
         super().__init__(saved, model)
-        self.subwords = Subwords.from_json(str(saved.extras["subwords"]))
+        self.subwords = Subwords.from_json(str(saved.extras.get("subwords")))
         self._compiled: dict[Search, Translate] = {}
 
     @staticmethod
