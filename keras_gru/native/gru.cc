@@ -229,6 +229,10 @@ int32_t gru_backward(const GruProblem* problem, const GruBackward* call) {
   }
 }
 
+int64_t gru_free_memory(void) {
+  return static_cast<int64_t>(keras_gru::free_memory());
+}
+
 const char* gru_status_message(int32_t status) {
   switch (status) {
     case GRU_OK:
@@ -238,7 +242,7 @@ const char* gru_status_message(int32_t status) {
     case GRU_NO_SUCH_INSTRUCTIONS:
       return "this processor lacks the instructions asked for";
     case GRU_OUT_OF_MEMORY:
-      return "out of memory";
+      return "out of memory: a smaller batch or fewer time steps a call need less";
     default:
       return "unknown status";
   }

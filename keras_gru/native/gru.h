@@ -105,6 +105,8 @@ GRU_EXPORT int32_t gru_best_instructions(void);
 GRU_EXPORT int64_t gru_saved_size(const GruProblem* problem);
 GRU_EXPORT int32_t gru_forward(const GruProblem* problem, const GruForward* call);
 GRU_EXPORT int32_t gru_backward(const GruProblem* problem, const GruBackward* call);
+// Gives back the memory that is kept for the next call, at most 256 MiB; its bytes.
+GRU_EXPORT int64_t gru_free_memory(void);
 // What a GruStatus means, a constant string.
 GRU_EXPORT const char* gru_status_message(int32_t status);
 

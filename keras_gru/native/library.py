@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 INTERFACE_VERSION = 1
+OUT_OF_MEMORY = 3  # of GruStatus
 
 DTYPES = {"float32": 0, "float64": 1}
 ACTIVATIONS = {"linear": 0, "tanh": 1, "sigmoid": 2, "relu": 3, "hard_sigmoid": 4}
@@ -164,6 +165,7 @@ def _load() -> tuple[ctypes.CDLL | None, str | None]:
             f"{INTERFACE_VERSION}; reinstall keras_gru"
         )
     library.gru_best_instructions.restype = ctypes.c_int32
+    library.gru_free_memory.restype = ctypes.c_int64
     library.gru_saved_size.restype = ctypes.c_int64
     library.gru_saved_size.argtypes = [ctypes.POINTER(Problem)]
     library.gru_forward.restype = ctypes.c_int32
@@ -234,4 +236,14 @@ def backward(problem: Problem, call: Backward) -> None:
 def _check(function: str, status: int) -> None:
     if status != 0:
         message = library().gru_status_message(status).decode()
-        raise RuntimeError(f"{function} failed: {message}")
+        kind = MemoryError if status == OUT_OF_MEMORY else RuntimeError
+        raise kind(f"{function} failed: {message}")
+
+
+def free_memory() -> int:
+    """Gives back the memory that is kept for the next call, at most 256 MiB.
+
+    Returns:
+        Its bytes.
+    """
+    return int(library().gru_free_memory())

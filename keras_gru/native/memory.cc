@@ -11,7 +11,7 @@ namespace keras_gru {
 namespace {
 
 constexpr size_t kPage = size_t{1} << 21;       // a huge page
-constexpr size_t kKept = size_t{256} << 20;     // larger blocks go back at once
+constexpr size_t kKept = size_t{256} << 20;     // of all blocks together
 constexpr int kBlocks = 4;                      // calls at once that find a block
 
 struct Block {
@@ -21,6 +21,7 @@ struct Block {
 
 // Trivially destructible, so that a call during exit still finds it.
 Block kept[kBlocks];
+size_t kept_bytes = 0;
 pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 
 void lock() {
@@ -51,6 +52,7 @@ bool Scratch::allocate() {
   if (best != nullptr) {
     base_ = best->base;
     size_ = best->size;
+    kept_bytes -= size_;
     *best = Block{};
   }
   pthread_mutex_unlock(&guard);
@@ -74,13 +76,26 @@ Scratch::~Scratch() {
       if (block.size < size_ && (worst == nullptr || block.size < worst->size))
         worst = &block;
     }
-    if (worst != nullptr) {
+    if (worst != nullptr && kept_bytes - worst->size + size_ <= kKept) {
       unwanted = worst->base;
+      kept_bytes += size_ - worst->size;
       *worst = Block{base_, size_};
     }
     pthread_mutex_unlock(&guard);
   }
   std::free(unwanted);
+}
+
+size_t free_memory() {
+  lock();
+  const size_t freed = kept_bytes;
+  for (Block& block : kept) {
+    std::free(block.base);
+    block = Block{};
+  }
+  kept_bytes = 0;
+  pthread_mutex_unlock(&guard);
+  return freed;
 }
 
 }  // namespace keras_gru

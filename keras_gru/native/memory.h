@@ -34,6 +34,9 @@ class Scratch {
   char* base_ = nullptr;
 };
 
+// Gives the kept blocks back; how many bytes they had.
+size_t free_memory();
+
 }  // namespace keras_gru
 
 #endif  // KERAS_GRU_NATIVE_MEMORY_H_

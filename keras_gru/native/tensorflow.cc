@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <stddef.h>
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,7 +28,7 @@ struct TF_OpKernelContext;
 typedef int TF_DataType;
 typedef int TF_Code;
 constexpr TF_DataType kFloat = 1, kDouble = 2, kBool = 10;
-constexpr TF_Code kOk = 0, kInvalidArgument = 3;
+constexpr TF_Code kOk = 0, kInvalidArgument = 3, kResourceExhausted = 8;
 
 #define DECLARE(name, result, arguments) result(*name) arguments = nullptr;
 TENSORFLOW_FUNCTIONS(DECLARE)
@@ -115,7 +116,8 @@ bool allocate(TF_OpKernelContext* context, const Node& node, int index, int32_t 
 }
 
 void fail(TF_OpKernelContext* context, const Status& status, const char* message) {
-  TF_SetStatus(status.get(), kInvalidArgument, message);
+  const bool memory = std::strstr(message, "out of memory") != nullptr;
+  TF_SetStatus(status.get(), memory ? kResourceExhausted : kInvalidArgument, message);
   TF_OpKernelContext_Failure(context, status.get());
 }
 

@@ -4,6 +4,8 @@
 #include "arrays.h"
 #include "xla_ffi.h"
 
+#include <cstring>
+
 namespace keras_gru {
 namespace xla {
 namespace {
@@ -59,7 +61,9 @@ Error* handle(CallFrame* frame,
     return fail(frame, kInvalidArgument,
                 "keras_gru: wrong number of operands, results or options");
   const char* wrong = run(options, inputs, outputs);
-  return wrong == nullptr ? nullptr : fail(frame, kInvalidArgument, wrong);
+  if (wrong == nullptr) return nullptr;
+  const bool memory = std::strstr(wrong, "out of memory") != nullptr;
+  return fail(frame, memory ? kResourceExhausted : kInvalidArgument, wrong);
 }
 
 }  // namespace

@@ -75,6 +75,7 @@ def test_a_training_says_nothing_on_stderr(
 def test_a_training_leaves_a_whole_run_folder(trained: Path) -> None:
     names = {path.name for path in trained.iterdir()}
     assert names == {
+        ".lock",
         "settings.json",
         "checkpoints",
         "best.weights.h5",
