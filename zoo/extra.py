@@ -6,6 +6,7 @@ import importlib.util
 
 PACKAGES = (
     "click",
+    "filelock",
     "h5py",
     "jiwer",
     "matplotlib",

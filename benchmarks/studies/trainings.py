@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.files import write_text
+from zoo.files import read_hashed, write_text
 from zoo.training.runs import RunFolder
 
 Row = Mapping[str, Any]
@@ -54,7 +53,7 @@ def train(
     about["code"] = start["code"]
     if not run.result.is_file():
         return {**about, "error": start["ended"]}
-    return {**json.loads(run.result.read_text(encoding="utf-8")), **about, "error": ""}
+    return {**read_hashed(run.result), **about, "error": ""}
 
 
 def _failed(run: RunFolder) -> bool:

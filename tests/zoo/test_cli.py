@@ -18,6 +18,7 @@ import keras_gru
 from tests.zoo.conftest import Zoo, table
 from tests.zoo.tiny_zoo import TINY
 from zoo.backend import BACKENDS, chosen
+from zoo.files import write_hashed
 from zoo.language_model import data
 from zoo.language_model.config import SIZES
 from zoo.programs import PROGRAMS
@@ -344,11 +345,11 @@ def _break_settings(run: Path) -> None:
 
 
 def _empty_settings(run: Path) -> None:
-    (run / "settings.json").write_text('{"program": "language_model"}')
+    write_hashed(run / "settings.json", {"program": "language_model"})
 
 
 def _foreign_program(run: Path) -> None:
-    (run / "settings.json").write_text('{"program": "translation"}')
+    write_hashed(run / "settings.json", {"program": "translation"})
 
 
 @pytest.mark.once

@@ -10,6 +10,7 @@ import pytest
 
 from tests.zoo.conftest import Zoo, killed, table
 from zoo.__main__ import main
+from zoo.files import read_hashed, write_hashed
 from zoo.training import ExactResume, runs
 from zoo.training.runs import RunFolder
 
@@ -139,11 +140,11 @@ def test_resume_with_the_same_settings_typed_again(
 def test_resume_on_a_changed_text(
     zoo: Zoo, stopped: Path, text_file: Path, tmp_path: Path
 ) -> None:
-    settings = json.loads((stopped / "settings.json").read_text())
+    settings = read_hashed(stopped / "settings.json")
     changed = tmp_path / "changed.txt"
     changed.write_text(text_file.read_text() + "more")
     settings["settings"]["text"] = str(changed)
-    (stopped / "settings.json").write_text(json.dumps(settings))
+    write_hashed(stopped / "settings.json", settings)
     for arguments in (
         ("train", "language_model", "--resume", "--out", stopped),
         ("evaluate", "language_model", stopped),

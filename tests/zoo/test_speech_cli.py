@@ -22,6 +22,7 @@ from tests.zoo.tiny_speech import TASKS, TINY
 from zoo.__main__ import main
 from zoo.backend import chosen
 from zoo.errors import ZooError
+from zoo.files import read_hashed
 from zoo.presets.make import make
 from zoo.speech import batches
 from zoo.speech.config import SAMPLE_RATE, SIZES
@@ -120,9 +121,7 @@ def test_a_killed_training_ends_with_the_same_weights(
     killed("tests.zoo.tiny_speech", out, "train", "speech", "--task", task)
     outcome = zoo("train", "speech", "--out", out, "--resume")
     assert outcome.code == 0, outcome.err
-    results = [
-        json.loads((run / "result.json").read_text()) for run in (out, runs[task])
-    ]
+    results = [read_hashed(run / "result.json") for run in (out, runs[task])]
     for result in results:
         del result["seconds"]
     assert results[0] == results[1]

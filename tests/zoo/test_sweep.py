@@ -50,7 +50,8 @@ def test_a_sweep_in_processes(
     command = (*command, "--option", f"text={text_file}", "--out", out)
     outcome = zoo(*command, "--trials", 2)
     assert outcome.code == 0, outcome.err
-    assert "2/2 done, 0 running, 0 failed; best nats" in outcome.err
+    assert "| 2/2 [" in outcome.err
+    assert "2 completed, best nats" in outcome.err
     rows = table(out / "trials.csv")
     assert [row["status"] for row in rows] == ["COMPLETED", "COMPLETED"]
     assert {row["epochs"] for row in rows} == {"1"}

@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_gru.resume.checkpoint import values_of
 from zoo import presets
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line
 from zoo.files import making, write_json
 from zoo.presets.saved import Saved, open_saved
 from zoo.training import weights
@@ -59,7 +59,10 @@ class Pretrained(ABC):
     @classmethod
     def from_saved(cls: type[Self], saved: Saved) -> Self:
         """Load what was opened already."""
-        model = cls.build(saved.config)
+        try:
+            model = cls.build(saved.config)
+        except ValueError as error:
+            raise ZooError(f"{saved.name} holds no model: {one_line(error)}") from error
         weights.load(model, saved.weights)
         return cls(saved, model)
 

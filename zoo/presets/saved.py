@@ -94,7 +94,7 @@ def _read(
     of: str | None,
 ) -> Saved:
     """Read what a settings file holds."""
-    found = stored.get("program")
+    found = str(stored.get("program"))
     if found not in PROGRAMS or of not in (None, found):
         raise ZooError(
             f"{name} is of the program {found!r}, expected {of or ', '.join(PROGRAMS)}"

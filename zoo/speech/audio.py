@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from scipy import signal
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line
 from zoo.speech.config import SAMPLE_RATE
 from zoo.speech.features import Features
 
@@ -51,8 +51,11 @@ def read_array(path: Path) -> np.ndarray:
     """Read an array from a .npy file."""
     try:
         return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, EOFError, ValueError) as error:
-        raise ZooError(f"{path} is not an array that can be read: {error}") from error
+    # The header is read as Python's own literals, with whatever errors those have.
+    except Exception as error:
+        raise ZooError(
+            f"{path} is not an array that can be read: {one_line(error)}"
+        ) from error
 
 
 def checked_samples(samples: np.ndarray, name: str) -> np.ndarray:

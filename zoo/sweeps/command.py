@@ -142,16 +142,12 @@ def _take_from(
 ) -> None:
     """Let what was not typed be as in the sweep that is resumed."""
     # Not with `keras_gru`, which would start Keras before its backend is known.
-    for path in (folder / "sweep.json", folder / "state" / "sweep.json"):
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-            about = dict(before["about"])
-            own = {name: before[name] for name in OF_THE_SWEEP}
-            break
-        # Absent or damaged, and so the copy: `tuning.run` says it in one line.
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    else:
+    try:
+        before = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+        about = dict(before["about"])
+        own = {name: before[name] for name in OF_THE_SWEEP}
+    # Absent or damaged: `tuning.run` says it in one line.
+    except (OSError, ValueError, KeyError, TypeError):
         return
     if about.pop("what", program) != program:
         raise ZooError(f"{folder} is a sweep of {before['about']['what']!r}")

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_gru.resume.checkpoint import digest, values_of
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line
 from zoo.files import replacing, require_room
 
 HASH_ATTRIBUTE = "keras_gru_sha256"
@@ -122,6 +122,7 @@ def load(model: keras.Model, path: Path) -> None:
             model.load_weights(path)
     # h5py and Keras raise these for torn, foreign and ill-fitting files.
     except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise Damaged(f"{path} is damaged: {type(error).__name__}: {error}") from error
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise Damaged(f"{path} is damaged: {reason}") from error
     if digest_of(values_of(model.weights)) != expected:
         raise Damaged(f"{path} is damaged: the weights differ from the hash in it")

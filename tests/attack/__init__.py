@@ -1,0 +1,1 @@
+"""An attack on what the project reads and runs, a case at a time: `cases`, `run`."""
