@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 PARTIAL = ".partial-"
+SEAL = "sha256"  # of a JSON object, in it
 
 
 @contextmanager
@@ -59,6 +61,28 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file so that it is never seen half-written."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object with a hash of it, for `read_sealed`."""
+    write_json(path, {**content, SEAL: _hash(content)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Read what `write_sealed` wrote.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or differs from its hash.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or content.pop(SEAL, None) != _hash(content):
+        raise ValueError("it differs from its hash")
+    return content
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def remove_partial(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from keras_tuner import HyperParameters
 
-from keras_gru.files import set_aside, write_json
+from keras_gru.files import set_aside, write_sealed
 from keras_gru.tuning import proposals, records, spaces
 from keras_gru.tuning.errors import Over, SweepError, one_line
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, TOO_LARGE, Record
@@ -59,7 +59,7 @@ class Ledger:
         if not space.space:
             raise SweepError("the model asks for no hyperparameter: nothing to search")
         if self.space is None:
-            write_json(self.folder / SPACE, spaces.config(space))
+            write_sealed(self.folder / SPACE, spaces.config(space))
             self.space = space
         changed = spaces.changed(self.space, space)
         if changed:

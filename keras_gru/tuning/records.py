@@ -8,7 +8,6 @@ could leave behind them.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from keras_gru.files import set_aside, write_json
+from keras_gru.files import read_sealed, set_aside, write_sealed
 from keras_gru.tuning.errors import SweepError, checked
 
 RUNNING, COMPLETED, FAILED = "RUNNING", "COMPLETED", "FAILED"
@@ -104,12 +103,12 @@ def write(folder: Path, record: Record) -> None:
     """Write a record so that it is never seen half-written."""
     place = path(folder, record.number)
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_json(place, asdict(record))
+    write_sealed(place, asdict(record))
 
 
 def read(place: Path) -> Record:
     """Read a record."""
-    record = checked(Record, **json.loads(place.read_text(encoding="utf-8")))
+    record = checked(Record, **read_sealed(place))
     if record.trial_id != place.parent.name:
         raise SweepError(f"it is the record of trial {record.trial_id}")
     return record

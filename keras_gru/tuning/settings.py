@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from keras_gru.files import write_json
+from keras_gru.files import read_sealed, write_sealed
 from keras_gru.tuning.errors import SweepError, checked, one_line
 
 FILE = "sweep.json"
@@ -74,8 +74,7 @@ class Plan:
 def read(folder: Path) -> Settings:
     """Read the settings of a sweep."""
     try:
-        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return checked(Settings, **found)
+        return checked(Settings, **read_sealed(folder / FILE))
     except (OSError, ValueError, TypeError, SweepError) as error:
         raise SweepError(
             f"{folder} holds no sweep that can be read: {FILE}: {one_line(error)}"
@@ -105,7 +104,7 @@ def begin(folder: Path, settings: Settings) -> None:
         raise SweepError(f"out={str(folder)!r} is not empty and holds no sweep")
     try:
         (folder / "state").mkdir(parents=True, exist_ok=True)
-        write_json(folder / FILE, asdict(settings))
+        write_sealed(folder / FILE, asdict(settings))
     except OSError as error:
         raise SweepError(f"out={str(folder)!r} cannot be written: {error}") from error
 
@@ -127,4 +126,4 @@ def go_on(folder: Path, settings: Settings) -> None:
             f"{folder} was begun with other settings: {'; '.join(changed)}; resume "
             f"with the sweep's own (more trials are welcome), or choose another folder"
         )
-    write_json(folder / FILE, asdict(settings))
+    write_sealed(folder / FILE, asdict(settings))

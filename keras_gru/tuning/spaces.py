@@ -12,6 +12,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner import HyperParameters
 
+from keras_gru.files import read_sealed
 from keras_gru.tuning.errors import SweepError, one_line
 
 Values = dict[str, Any]
@@ -95,8 +96,7 @@ def changed(before: HyperParameters, now: HyperParameters) -> list[str]:
 
 def read(path: Path) -> HyperParameters:
     """The space of a sweep."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return HyperParameters.from_config(found)
+    return HyperParameters.from_config(read_sealed(path))
 
 
 def names(space: HyperParameters) -> list[str]:

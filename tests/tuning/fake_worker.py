@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -85,12 +86,16 @@ def main() -> None:
     for order in orders:
         trial = folder / "trials" / order.strip()
         record = json.loads((trial / "trial.json").read_text())
+        del record["sha256"]
         does = script.get(order.strip(), script.get("trials", []))
         what = does[min(record["starts"], len(does)) - 1] if does else "nothing"
         if do(what, folder):
             metrics = {"height": record["values"]["x"]}
             end = {**record, "metrics": metrics, "epochs": 1, "seconds": 0.1}
             end["status"] = "COMPLETED"
+            # As keras_gru.files.write_sealed does, whose import takes seconds.
+            text = json.dumps(end, sort_keys=True)
+            end["sha256"] = hashlib.sha256(text.encode()).hexdigest()
             (trial / "trial.json").write_text(json.dumps(end))
         answer(ended=order.strip())
     sys.exit(0)

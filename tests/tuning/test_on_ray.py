@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from keras_gru import tuning
+from keras_gru.tuning import records
 from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING, Record
 from tests.tuning.models import HEIGHT, Parabola, run_sweep
 
@@ -128,10 +130,9 @@ def test_what_ended_unrecorded_is_not_run_again_where_ray_knows_it(
     tmp_path: Path,
 ) -> None:
     first = run_sweep(Parabola(), tmp_path, trials=2, engine="ray")
-    path = first.folder / "trials" / "0001" / "trial.json"
-    text = path.read_text().replace(COMPLETED, RUNNING)
+    running = replace(first.trials[1], status=RUNNING, order=0)
     for starts in (1, 2):
-        path.write_text(text.replace('"order": 2', '"order": 0'))
+        records.write(tmp_path, running)
         again = run_sweep(Parabola(), tmp_path, trials=2, engine="ray", resume=True)
         assert [r.metric for r in again.trials] == [r.metric for r in first.trials]
         assert [r.starts for r in again.trials] == [1, starts]
