@@ -38,6 +38,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         _sync(partial)
         os.replace(partial, path)
+        if os.name != "nt":  # Windows cannot open a folder
+            _sync(path.parent)
     except BaseException as error:
         with suppress(OSError):  # what is under way says more
             partial.unlink()
@@ -48,8 +50,6 @@ def replacing(path: Path) -> Iterator[Path]:
                 text = os.strerror(error.errno)
                 raise OSError(error.errno, text, str(path)) from error
         raise
-    if os.name != "nt":  # Windows cannot open a folder
-        _sync(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:

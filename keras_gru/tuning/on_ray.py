@@ -182,7 +182,10 @@ class _Proposals(tune.search.Searcher):
         result: Mapping[str, Any] | None = None,
         error: bool = False,
     ) -> None:
-        record = next(r for r in self.ledger.trials if r.worker == trial_id)
+        known = {record.worker: record for record in self.ledger.trials}
+        if trial_id not in known:
+            return  # its record was damaged, and its trial given away anew
+        record = known[trial_id]
         self.busy.discard(record.number)
         budget = self._plan.budget
         late = budget is not None and self.ledger.seconds > 60.0 * budget
