@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
     outcomes = [one.result() for one in running]
     if not named:
         outcomes += [run(name, command, {}) for name, command in CHECKS.items()]
-    print("\n".join(f"{name:<14}{result}" for name, _, result in outcomes))
+    print("\n".join(f"{name:<20}{result}" for name, _, result in outcomes))
     return 0 if all(passed for _, passed, _ in outcomes) else 1
 
 
