@@ -212,3 +212,9 @@ def test_the_ranges_are_those_of_the_configuration() -> None:
     assert from_json(Config, {"units": 16_384}).units == 16_384
     with pytest.raises(ZooError, match="units=16385; expected at most 16384"):
         Config(units=16_385)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a/" + "x" * 300, "a\0b"])
+def test_a_name_that_no_file_can_have_is_no_preset(name: str) -> None:
+    with pytest.raises(ZooError, match="is not a run folder, nor a preset"):
+        open_saved(name)

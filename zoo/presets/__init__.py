@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,7 +42,7 @@ def find(source: str | Path) -> Path | None:
     if text.startswith("hf://"):
         return _from_hub(text)
     for folder in (Path(text), FOLDER / text):
-        if (folder / CONFIG).is_file() and folder != FOLDER:
+        if os.path.isfile(folder / CONFIG) and folder != FOLDER:
             return folder
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,12 +71,13 @@ def open_saved(source: str | Path, program: str | None = None) -> Saved:
         program: whose it must be; None: any.
     """
     run, card = RunFolder(Path(source)), None
-    if not run.settings.is_file() and (folder := presets.find(source)):
+    # os.path: a name that no file can have is none, where pathlib raises OSError.
+    if not os.path.isfile(run.settings) and (folder := presets.find(source)):
         file, stored = folder / presets.CONFIG, presets.read(folder)
         weights = folder / presets.WEIGHTS
         card_file = folder / presets.CARD
         card = presets.read_text(card_file) if card_file.is_file() else ""
-    elif run.path.is_dir():
+    elif os.path.isdir(run.path):
         file, stored, weights = run.settings, run.read_settings(), run.best_weights
     else:
         raise ZooError(
