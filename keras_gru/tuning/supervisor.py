@@ -94,8 +94,17 @@ class Supervisor:
             if worker.record is not None:  # the one that its predecessor died in
                 worker.run(self.ledger.give(worker.record, worker.name))
         elif worker.record is not None:
-            self._take_result(worker.record)
+            if not self._take_result(worker.record):
+                self._blame(worker.record, CRASHES, "gave no result {} times", worker)
             worker.record = None
+
+    def _blame(self, record: Record, most: int, how: str, worker: Worker) -> bool:
+        """Count what a trial did to its worker; whether it has failed by that."""
+        times = self._deaths[record.number] = 1 + self._deaths.get(record.number, 0)
+        if times >= most:
+            message = f"its worker {how.format(times)}; see logs/{worker.log.name}"
+            self.ledger.fail(record.number, message)
+        return times >= most
 
     def _offer(self, worker: Worker) -> None:
         """Give an idle worker what is next."""
@@ -124,13 +133,8 @@ class Supervisor:
         if record is not None and self._take_result(record):
             worker.record = None
         elif record is not None and worker.ready:
-            deaths = self._deaths[record.number] = 1 + self._deaths.get(
-                record.number, 0
-            )
-            if deaths >= (KILLS if code == -signal.SIGKILL else CRASHES):
-                message = f"its worker died {deaths} times in it ({how})"
-                message += f"; see logs/{worker.log.name}"
-                self.ledger.fail(record.number, message)
+            most = KILLS if code == -signal.SIGKILL else CRASHES
+            if self._blame(record, most, "died {} times in it (" + how + ")", worker):
                 worker.record = None
         if not worker.ready:
             worker.deaths += 1

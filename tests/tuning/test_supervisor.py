@@ -88,6 +88,13 @@ def test_a_result_that_is_missing_is_not_taken_for_one(sweep: Sweep) -> None:
     assert [r.starts for r in sweep.trials] == [2, 1]
 
 
+def test_a_trial_that_never_gives_a_result_is_not_run_for_ever(sweep: Sweep) -> None:
+    assert sweep.run({"0000": ["no result"]}, trials=2) == ""
+    assert [r.status for r in sweep.trials] == [FAILED, COMPLETED]
+    message = "its worker gave no result 2 times; see logs/worker-1.log"
+    assert sweep.trials[0].message == message
+
+
 @pytest.mark.parametrize("does", ["deaf", "children and hangs"])
 def test_a_trial_that_takes_too_long(sweep: Sweep, does: str) -> None:
     assert sweep.run({"0000": [does]}, trials=2, trial_timeout=0.5) == ""
