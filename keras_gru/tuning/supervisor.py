@@ -145,19 +145,16 @@ class Supervisor:
                 )
         worker.start()
 
-    def _limit(self, worker: Worker) -> float:
-        limit = self.plan.trial_timeout
-        if limit is None:
-            return float("inf")
-        # The start of a process and its backend is no part of a trial.
-        return limit if worker.ready else limit + START
-
     def _check_time(self, worker: Worker) -> None:
         """Kill a worker whose trial takes too long."""
-        idle = worker.ready and worker.record is None
-        if idle or time.monotonic() - worker.since <= self._limit(worker):
+        seconds = self.plan.trial_timeout
+        if seconds is None or (worker.ready and worker.record is None):
             return
-        limit = f"{self.plan.trial_timeout:g} s"
+        # The start of a process and its backend is no part of a trial.
+        allowed = seconds if worker.ready else seconds + START
+        if time.monotonic() - worker.since <= allowed:
+            return
+        limit = f"{seconds:g} s"
         if not worker.ready:
             if self.ledger.space is None:
                 raise Over(f"the model was not built within {limit}, before any trial")
@@ -166,8 +163,7 @@ class Supervisor:
         if worker.record is not None and worker.ready:
             if not self._take_result(worker.record):
                 message = f"it took longer than {limit}"
-                number, seconds = worker.record.number, self.plan.trial_timeout
-                self.ledger.fail(number, message, seconds)
+                self.ledger.fail(worker.record.number, message, seconds)
             worker.record = None
         worker.start()
 
