@@ -19,8 +19,8 @@ from keras_gru.tuning.settings import Plan
 
 # Starts in a row in which a worker dies before it has built the model.
 FAILED_STARTS = 5
-# Deaths of workers in one trial after which the trial counts as failed: by a signal
-# from outside, which may have meant anyone, and by a fault of the process's own.
+# Attempts without a result after which a trial counts as failed: by a signal from
+# outside, which may have meant anyone, and by a fault of the process's own.
 KILLS, CRASHES = 5, 2
 START = 60.0  # seconds that the start of a worker may take
 LOOK = 1.0  # seconds between two looks at the clock, where nothing happens
@@ -44,7 +44,7 @@ class Supervisor:
             Worker(f"worker-{n}", ledger.folder, digest, environment)
             for n in range(1, plan.workers + 1)
         ]
-        self._deaths: dict[int, int] = {}  # trial -> how many workers died in it
+        self._lost: dict[int, int] = {}  # trial -> attempts without a result
 
     def run(self) -> str:
         """Run to the end."""
@@ -95,14 +95,15 @@ class Supervisor:
                 worker.run(self.ledger.give(worker.record, worker.name))
         elif worker.record is not None:
             if not self._take_result(worker.record):
-                self._blame(worker.record, CRASHES, "gave no result {} times", worker)
+                self._blame(worker.record, CRASHES, "gave no result")
             worker.record = None
 
-    def _blame(self, record: Record, most: int, how: str, worker: Worker) -> bool:
-        """Count what a trial did to its worker; whether it has failed by that."""
-        times = self._deaths[record.number] = 1 + self._deaths.get(record.number, 0)
+    def _blame(self, record: Record, most: int, did: str, how: str = "") -> bool:
+        """Count an attempt that came to nothing; whether the trial has failed by it."""
+        times = self._lost[record.number] = 1 + self._lost.get(record.number, 0)
         if times >= most:
-            message = f"its worker {how.format(times)}; see logs/{worker.log.name}"
+            log = f"logs/{record.worker}.log"
+            message = f"its worker {did} {times} times{how}; see {log}"
             self.ledger.fail(record.number, message)
         return times >= most
 
@@ -134,7 +135,7 @@ class Supervisor:
             worker.record = None
         elif record is not None and worker.ready:
             most = KILLS if code == -signal.SIGKILL else CRASHES
-            if self._blame(record, most, "died {} times in it (" + how + ")", worker):
+            if self._blame(record, most, "died", f" in it ({how})"):
                 worker.record = None
         if not worker.ready:
             worker.deaths += 1
@@ -151,8 +152,7 @@ class Supervisor:
         if seconds is None or (worker.ready and worker.record is None):
             return
         # The start of a process and its backend is no part of a trial.
-        allowed = seconds if worker.ready else seconds + START
-        if time.monotonic() - worker.since <= allowed:
+        if time.monotonic() - worker.since <= seconds + (0 if worker.ready else START):
             return
         limit = f"{seconds:g} s"
         if not worker.ready:
@@ -169,7 +169,6 @@ class Supervisor:
 
     def _check_end(self) -> None:
         """Over where a worker is ready, all are idle, and there was nothing to give."""
-        if any(w.ready for w in self._workers) and not any(
-            w.record for w in self._workers
-        ):
+        ready = any(worker.ready for worker in self._workers)
+        if ready and not any(worker.record for worker in self._workers):
             raise Over(self.ledger.outcome())

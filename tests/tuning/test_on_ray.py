@@ -78,7 +78,8 @@ def _quiet() -> Iterator[None]:
 
 def test_the_trials_are_those_of_one_machine(tmp_path: Path) -> None:
     # On Ray trials end in any order, and so many failures may come in a row.
-    setting = {"workers": 2, "engine": "ray", "max_failures": TRIALS + 2}
+    trials = TRIALS + 2
+    setting = {"workers": 2, "engine": "ray", "max_failures": trials}
     here = run_sweep(Hill(), tmp_path / "here")
     there = run_sweep(Hill(), tmp_path / "there", **setting)
 
@@ -90,7 +91,6 @@ def test_the_trials_are_those_of_one_machine(tmp_path: Path) -> None:
     failed = next(r for r in there.trials if r.status == FAILED)
     assert failed.message.startswith("RuntimeError: too steep (test_on_ray.py:")
     assert (there.folder / "report.html").is_file()
-    trials = TRIALS + 2
     more = run_sweep(Hill(), tmp_path / "there", **setting, trials=trials, resume=True)
     assert more.trials[:TRIALS] == there.trials
     assert len(more.trials) == trials
