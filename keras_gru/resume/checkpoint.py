@@ -74,6 +74,9 @@ def load(path: Path) -> Checkpoint:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
+        for name, array in content.items():
+            if not isinstance(array, np.ndarray):  # a member that says it is no array
+                raise DamagedCheckpoint(f"{path}: {name} is no array")
         expected = content.pop("sha256").tobytes().decode()
         if digest(sorted(content.items())) != expected:
             raise DamagedCheckpoint(f"{path}: the content differs from its hash")
@@ -84,6 +87,7 @@ def load(path: Path) -> Checkpoint:
         OSError,
         EOFError,
         KeyError,
+        MemoryError,
         ValueError,
         NotImplementedError,
         zipfile.BadZipFile,

@@ -47,14 +47,15 @@ class Results:
         """The best model, with the weights of its best epoch.
 
         Raises:
-            SweepError: none was saved: the hypermodel builds no `keras.Model`.
+            SweepError: the hypermodel builds no `keras.Model`, or Keras loads none here.
         """
         path = self.folder / BEST
         if not path.is_file():
-            raise SweepError(
-                f"{path} was not saved: trial {self.best.trial_id} left no model here"
-            )
-        return keras.saving.load_model(path)
+            raise SweepError(f"{path} was not saved: its trial left no model here")
+        try:
+            return keras.saving.load_model(path)
+        except Exception as error:  # a damaged or hostile file raises anything in Keras
+            raise SweepError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack import inputs, kernel, saved, sweeps
+from tests.attack import archives, inputs, kernel, saved, sweeps
 from tests.attack.outcomes import Case
 
 KINDS: dict[str, Case] = {
@@ -22,4 +22,8 @@ KINDS: dict[str, Case] = {
     "sounds": inputs.sounds,
     "sentences": inputs.sentences,
     "names": inputs.names,
+    "memory": kernel.memory,
+    "recordings_archive": archives.recordings_archive,
+    "checkpoints": archives.checkpoints,
+    "hostile_models": archives.hostile_models,
 }

@@ -1,8 +1,9 @@
-"""The compiled kernel: random configurations, threads, forks."""
+"""The compiled kernel: random configurations, threads, forks, no memory."""
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import threading
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.attack.outcomes import SAME, Different
+from keras_gru.native import library
+from tests.attack.outcomes import REFUSED, SAME, Different
 from tests.cases import CONVENTIONS
 from tests.native.arrays import Layer, draw, expected, instructions
 
@@ -80,6 +82,35 @@ def forks(rng: np.random.Generator, folder: Path) -> str:
     if status:
         raise Different(f"the child ended with {status}: {options}")
     return SAME
+
+
+def memory(rng: np.random.Generator, folder: Path) -> str:
+    """A child that has hardly any memory left: the same result, or its error."""
+    options, numbers = _configuration(rng)
+    big = draw((2048, 1, 4, int(rng.integers(256, 2048))))
+    alone = Layer(**options).run(numbers)
+    room = int(rng.integers(1, 64)) * 2**20
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        library.free_memory()
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + room
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+        code = 0
+        try:
+            Layer("float32").forward(big)
+        except MemoryError:
+            code = 1
+        try:  # what is small goes on
+            code = code if _equal(alone, Layer(**options).run(numbers)) else 2
+        except MemoryError:
+            code = 1
+        os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(status) not in (0, 1):
+        raise Different(f"the child ended with {status}: {options}, {room} bytes")
+    return REFUSED if status else SAME
 
 
 def _equal(first: list[Any], second: list[Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +77,21 @@ def test_every_changed_byte_is_noticed(tmp_path: Path) -> None:
         assert loaded.metadata == original.metadata
         for name, array in original.arrays.items():
             np.testing.assert_array_equal(loaded.arrays[name], array)
+
+
+@pytest.mark.parametrize("claim", [2**60, None])
+def test_a_member_that_is_no_array_or_too_large(
+    tmp_path: Path, claim: int | None
+) -> None:
+    path = checkpoints.save(tmp_path, Checkpoint(1, {"a": np.arange(3)}, {}))
+    member = io.BytesIO()
+    if claim:
+        header = {"descr": "|i1", "fortran_order": False, "shape": (claim,)}
+        np.lib.format.write_array_header_1_0(member, header)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("array/b.npy", member.getvalue())
+    with pytest.raises(DamagedCheckpoint):
+        checkpoints.load(path)
 
 
 def test_where_all_are_damaged_it_says_so(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import keras_tuner
 import pytest
@@ -346,3 +347,9 @@ def test_nothing_of_it_is_imported_with_keras_gru() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_damaged_model_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "best.keras").write_bytes(b"PK no archive")
+    with pytest.raises(tuning.SweepError, match=r"^\S*best\.keras: .+$"):
+        tuning.Results(tmp_path, [], mock.Mock()).model()
