@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from keras_gru.files import PARTIAL, write_json
 from keras_gru.tuning import payload, settings
-from keras_gru.tuning.errors import SweepError, SweepFailed, checked
+from keras_gru.tuning.errors import SweepError, SweepFailed, checked, one_line
 from keras_gru.tuning.ledger import Ledger
 from keras_gru.tuning.pool import environment
 from keras_gru.tuning.records import Record
@@ -47,7 +47,7 @@ class Results:
         """The best model, with the weights of its best epoch.
 
         Raises:
-            SweepError: the hypermodel builds no `keras.Model`, or Keras loads none here.
+            SweepError: the hypermodel builds no `keras.Model`, or Keras loads none.
         """
         path = self.folder / BEST
         if not path.is_file():
@@ -55,7 +55,7 @@ class Results:
         try:
             return keras.saving.load_model(path)
         except Exception as error:  # a damaged or hostile file raises anything in Keras
-            raise SweepError(f"{path}: {' '.join(str(error).split())}") from error
+            raise SweepError(f"{path}: {one_line(error)}") from error
 
 
 def run(
