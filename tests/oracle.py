@@ -21,6 +21,7 @@ Symbols, for one time step; every weight holds its gates in the order z, r, n:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +35,22 @@ def _sigmoid(a):
 
 def _hard_sigmoid(a):
     return np.clip(a + 3.0, 0.0, 6.0) / 6.0
+
+
+_SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772  # of selu
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+
+def _normal(a):
+    return _erfc(-a / np.sqrt(2.0)) / 2.0
+
+
+def _density(a):
+    return np.exp(-(a**2) / 2.0) / np.sqrt(2.0 * np.pi)
+
+
+def _within(a, low, high):
+    return ((a > low) & (a < high)).astype(a.dtype)
 
 
 # name -> (the function of the pre-activation a, its derivative at a)
@@ -60,7 +77,52 @@ ACTIVATIONS = {
         lambda a: _sigmoid(a) * (1.0 + a * _sigmoid(-a)),
     ),
     "exponential": (np.exp, np.exp),
+    "selu": (
+        lambda a: _SCALE * np.where(a > 0.0, a, _ALPHA * np.expm1(np.minimum(a, 0.0))),
+        lambda a: _SCALE * np.where(a > 0.0, 1.0, _ALPHA * np.exp(np.minimum(a, 0.0))),
+    ),
+    "leaky_relu": (
+        lambda a: np.where(a > 0.0, a, 0.2 * a),
+        lambda a: np.where(a > 0.0, 1.0, 0.2),
+    ),
+    "relu6": (lambda a: np.clip(a, 0.0, 6.0), lambda a: _within(a, 0.0, 6.0)),
+    "hard_tanh": (lambda a: np.clip(a, -1.0, 1.0), lambda a: _within(a, -1.0, 1.0)),
+    "log_sigmoid": (lambda a: -np.logaddexp(0.0, -a), lambda a: _sigmoid(-a)),
+    "mish": (
+        lambda a: a * np.tanh(np.logaddexp(0.0, a)),
+        lambda a: (
+            np.tanh(np.logaddexp(0.0, a))
+            + a * _sigmoid(a) / np.cosh(np.minimum(np.logaddexp(0.0, a), 300.0)) ** 2
+        ),
+    ),
+    "gelu": (lambda a: a * _normal(a), lambda a: _normal(a) + a * _density(a)),
+    "hard_silu": (
+        lambda a: a * _hard_sigmoid(a),
+        lambda a: _hard_sigmoid(a) + a * _within(a, -3.0, 3.0) / 6.0,
+    ),
+    "hard_shrink": (
+        lambda a: np.where(np.abs(a) > 0.5, a, 0.0),
+        lambda a: 1.0 - _within(a, -0.5, 0.5),
+    ),
+    "soft_shrink": (
+        lambda a: np.sign(a) * np.maximum(np.abs(a) - 0.5, 0.0),
+        lambda a: 1.0 - _within(a, -0.5, 0.5),
+    ),
+    "tanh_shrink": (lambda a: a - np.tanh(a), lambda a: np.tanh(a) ** 2),
+    "sparse_plus": (
+        lambda a: np.where(a < 1.0, np.maximum(a + 1.0, 0.0) ** 2 / 4.0, a),
+        lambda a: np.clip((a + 1.0) / 2.0, 0.0, 1.0),
+    ),
+    "sparse_sigmoid": (
+        lambda a: np.clip((a + 1.0) / 2.0, 0.0, 1.0),
+        lambda a: _within(a, -1.0, 1.0) / 2.0,
+    ),
+    "squareplus": (
+        lambda a: (a + np.sqrt(a**2 + 4.0)) / 2.0,
+        lambda a: (1.0 + a / np.sqrt(a**2 + 4.0)) / 2.0,
+    ),
 }
+ACTIVATIONS["celu"] = ACTIVATIONS["elu"]  # the same where alpha is 1
 
 
 @dataclass

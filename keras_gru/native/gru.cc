@@ -1,5 +1,6 @@
 #include "gru.h"
 
+#include <cmath>
 #include <cstdint>
 #include <new>
 
@@ -40,6 +41,7 @@ namespace portable {
 #endif
 #include "vector.inc"
 #include "activations.inc"
+#include "curves.inc"
 #include "products.inc"
 #include "forward.inc"
 #include "backward.inc"
@@ -61,6 +63,7 @@ namespace avx2 {
 #define ROWS 4
 #include "vector.inc"
 #include "activations.inc"
+#include "curves.inc"
 #include "products.inc"
 #include "forward.inc"
 #include "backward.inc"
@@ -90,6 +93,7 @@ namespace avx512 {
 #define ROWS 8
 #include "vector.inc"
 #include "activations.inc"
+#include "curves.inc"
 #include "products.inc"
 #include "forward.inc"
 #include "backward.inc"
@@ -121,7 +125,7 @@ int32_t chosen_instructions(const GruProblem& problem) {
 }
 
 bool is_activation(int32_t activation) {
-  return activation >= GRU_LINEAR && activation <= GRU_HARD_SIGMOID;
+  return activation >= GRU_LINEAR && activation <= GRU_SQUAREPLUS;
 }
 
 // Whether the bytes of every array, and places in it, can be counted in 64 bits.

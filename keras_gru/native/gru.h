@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 // Changes whenever a struct or a function below does; the loader compares it.
-#define GRU_INTERFACE_VERSION 1
+#define GRU_INTERFACE_VERSION 2
 
 enum GruDtype { GRU_FLOAT32 = 0, GRU_FLOAT64 = 1 };
 
@@ -33,6 +33,27 @@ enum GruActivation {
   GRU_SIGMOID = 2,
   GRU_RELU = 3,
   GRU_HARD_SIGMOID = 4,  // relu6(x + 3) / 6
+  // As in keras.activations, with its default parameters; see curves.inc.
+  GRU_EXPONENTIAL = 5,
+  GRU_ELU = 6,
+  GRU_SELU = 7,
+  GRU_CELU = 8,
+  GRU_LEAKY_RELU = 9,
+  GRU_RELU6 = 10,
+  GRU_HARD_TANH = 11,
+  GRU_SOFTSIGN = 12,
+  GRU_SOFTPLUS = 13,
+  GRU_LOG_SIGMOID = 14,
+  GRU_SILU = 15,
+  GRU_MISH = 16,
+  GRU_GELU = 17,
+  GRU_HARD_SILU = 18,
+  GRU_HARD_SHRINK = 19,
+  GRU_SOFT_SHRINK = 20,
+  GRU_TANH_SHRINK = 21,
+  GRU_SPARSE_PLUS = 22,
+  GRU_SPARSE_SIGMOID = 23,
+  GRU_SQUAREPLUS = 24,
 };
 
 enum GruInstructions {

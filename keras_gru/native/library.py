@@ -13,11 +13,16 @@ import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-INTERFACE_VERSION = 1
+INTERFACE_VERSION = 2
 OUT_OF_MEMORY = 3  # of GruStatus
 
 DTYPES = {"float32": 0, "float64": 1}
-ACTIVATIONS = {"linear": 0, "tanh": 1, "sigmoid": 2, "relu": 3, "hard_sigmoid": 4}
+_ACTIVATIONS = """
+linear tanh sigmoid relu hard_sigmoid exponential elu selu celu leaky_relu relu6
+hard_tanh softsign softplus log_sigmoid silu mish gelu hard_silu hard_shrink soft_shrink
+tanh_shrink sparse_plus sparse_sigmoid squareplus
+"""  # of keras.activations, with default parameters, in the order of GruActivation
+ACTIVATIONS = {name: number for number, name in enumerate(_ACTIVATIONS.split())}
 INSTRUCTIONS = {"best": 0, "portable": 1, "avx2": 2, "avx512": 3}
 
 

@@ -1,4 +1,4 @@
-"""How far the kernel's tanh and sigmoid lie from the true ones."""
+"""How far the kernel's activations and their derivatives lie from the true ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from keras_gru.native import library
-from tests.native.arrays import Layer, draw, instructions, needs_library
+from tests import oracle
+from tests.native.arrays import Layer, draw, expected, instructions, needs_library
 
 pytestmark = [pytest.mark.once, needs_library]
 
@@ -17,6 +18,7 @@ FUNCTIONS = {
 # Errors in units of the last place of 1 (float32: 1.2e-7, float64: 2.2e-16), relative
 # to the value. Four roundings stand in each formula.
 ALLOWED = 3.0
+ALLOWED_OF_CURVES = 16.0  # some square what an exponential gave, or subtract
 
 
 def evaluate(activation, x, dtype, names):
@@ -60,3 +62,34 @@ def test_ends(dtype, names):
     assert np.array_equal(tanh, [1.0, -1.0, np.nan], equal_nan=True)
     sigmoid = evaluate("sigmoid", x, dtype, names)
     assert np.array_equal(sigmoid, [1.0, 0.0, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("names", instructions() if not library.missing() else [])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", library.ACTIVATIONS)
+def test_every_activation_of_keras(activation, dtype, names):
+    """Relative to the larger of 1 and the input: some subtract what is near to it."""
+    x = points(dtype)
+    right = oracle.ACTIVATIONS[activation][0](x)
+    actual = evaluate(activation, x, dtype, names).astype("float64")
+    within = np.abs(right) < np.finfo(dtype).max
+    assert np.all(np.isinf(actual[~within]))
+    scale = np.maximum(np.maximum(1.0, np.abs(x)), np.abs(right))[within]
+    error = np.abs(actual - right)[within] / scale
+    assert np.max(error) / np.finfo(dtype).eps <= ALLOWED_OF_CURVES
+
+
+@pytest.mark.parametrize("names", instructions() if not library.missing() else [])
+@pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("where", ["activation", "recurrent_activation"])
+@pytest.mark.parametrize("activation", library.ACTIVATIONS)
+def test_every_derivative(activation, where, reset_after, names):
+    options = {"reset_after": reset_after, "update_gate": "keep", where: activation}
+    numbers = draw((3, 4, 5, 19), "right", reset_after)
+    for array in numbers.arrays:  # unbounded gates multiply the state at each step
+        if array is not None:
+            array *= 0.3
+    ours = Layer(instructions=names, **options).run(numbers)
+    for found, right in zip(ours, expected(numbers, **options), strict=True):
+        if right is not None:
+            np.testing.assert_allclose(found, right, 1e-9, 1e-9 * np.abs(right).max())

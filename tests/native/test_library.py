@@ -67,21 +67,6 @@ def test_against_the_oracle(convention, dtype, shape):
             compare(layer.run(numbers), wanted, dtype)
 
 
-@pytest.mark.parametrize("recurrent_activation", library.ACTIVATIONS)
-@pytest.mark.parametrize("activation", library.ACTIVATIONS)
-@pytest.mark.parametrize("reset_after", [True, False])
-def test_activations(reset_after, activation, recurrent_activation):
-    options = {
-        "reset_after": reset_after,
-        "activation": activation,
-        "recurrent_activation": recurrent_activation,
-    }
-    numbers = draw((3, 4, 5, 6), "holes", reset_after)
-    wanted = expected(numbers, **options)
-    for names in instructions():
-        compare(Layer(instructions=names, **options).run(numbers), wanted, "float64")
-
-
 # Large enough for the library to share them out: rows, and the units of one row.
 SHARED = ((21, 40, 24, 40), (1, 30, 24, 120))
 
