@@ -48,7 +48,8 @@ def test_every_convention_runs_native(convention, masked):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"recurrent_dropout": 0.2}, SCAN),
+        ({"recurrent_dropout": 0.2}, "native_cpu"),
+        ({"activation": "gelu"}, "native_cpu"),
         ({"dtype": "bfloat16"}, SCAN),
         ({"dtype": "mixed_float16"}, SCAN),
         ({"unroll": True}, "portable"),
@@ -56,7 +57,7 @@ def test_every_convention_runs_native(convention, masked):
     ],
     ids=str,
 )
-def test_what_native_refuses(options, expected):
+def test_what_native_takes_and_refuses(options, expected):
     assert _ran(keras_gru.GRU(5, **options), training=True) == [expected]
 
 

@@ -1,6 +1,6 @@
 """The C++ kernel: the whole sequence in one call, on the processor.
 
-All four conventions, any mask, both directions, float32 and float64. Rows of the
+All four conventions, any mask, both directions, dropout, float32 and float64. Rows of the
 batch run in parallel, of a single row the units do where they are many enough, and
 masked steps are skipped. The input's projection and every weight gradient are part of
 the call. Its sources, in `keras_gru/native`, state the
@@ -35,8 +35,6 @@ def refusal(call: SequenceCall) -> str | None:
         if function not in ACTIVATIONS:
             name = getattr(function, "__name__", repr(function))
             return f"it has no {argument}={name}, only {', '.join(library.ACTIVATIONS)}"
-    if call.recurrent_dropout:
-        return "it has no recurrent dropout, which needs a product a gate"
     if call.unroll:
         return "unroll=True asks for a loop that is written out"
     if call.exporting:
@@ -64,8 +62,10 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
         tensors.recurrent_kernel,
         tensors.recurrent_bias,
     )
+    masks = tensors.recurrent_dropout_masks
+    dropout = ops.stack(masks) if masks else None  # (3, batch, units)
     *states, final_state = binding().differentiable(
-        Native(options, call.return_sequences), arrays, (tensors.mask,)
+        Native(options, call.return_sequences), arrays, (tensors.mask, dropout)
     )
     return SequenceResult(states[0] if states else None, final_state)
 

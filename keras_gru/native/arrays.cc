@@ -29,7 +29,7 @@ bool absent_or(const GruArray& array, std::initializer_list<int64_t> shape) {
 const char* read_problem(const int64_t* options, const GruArray& sequences,
                          const GruArray& kernel, const GruArray& state,
                          const GruArray& recurrent_kernel, const GruArray& mask,
-                         GruProblem* problem) {
+                         const GruArray& dropout, GruProblem* problem) {
   if (sequences.element != GRU_ELEMENT_FLOAT32 && sequences.element != GRU_ELEMENT_FLOAT64)
     return "sequences must be float32 or float64";
   if (sequences.rank != 3) return "sequences must be (batch, time, features)";
@@ -44,6 +44,8 @@ const char* read_problem(const int64_t* options, const GruArray& sequences,
   if (size(mask) != 0 && (mask.element != GRU_ELEMENT_BOOL ||
                           !has_shape(mask, {sequences.dims[0], sequences.dims[1]})))
     return "the mask must be (batch, time) of bool";
+  if (!absent_or(dropout, {3, sequences.dims[0], units}))
+    return "the recurrent dropout must be (3, batch, units)";
   *problem = {};
   problem->dtype =
       sequences.element == GRU_ELEMENT_FLOAT32 ? GRU_FLOAT32 : GRU_FLOAT64;
@@ -81,7 +83,7 @@ extern "C" {
 int64_t gru_saved_arrays(const int64_t* options, const GruArray* inputs) {
   GruProblem problem;
   if (read_problem(options, inputs[0], inputs[1], inputs[3], inputs[4], inputs[6],
-                   &problem) != nullptr)
+                   inputs[7], &problem) != nullptr)
     return -1;
   return gru_saved_size(&problem);
 }
@@ -91,7 +93,7 @@ const char* gru_forward_arrays(const int64_t* options, const GruArray* inputs,
   const GruArray &sequences = inputs[0], &mask = inputs[6];
   GruProblem problem;
   if (const char* wrong = read_problem(options, sequences, inputs[1], inputs[3], inputs[4],
-                                       mask, &problem))
+                                       mask, inputs[7], &problem))
     return wrong;
   const int64_t batch = problem.batch, time = problem.timesteps, units = problem.units;
   if (!same_element(inputs, GRU_FORWARD_INPUTS, sequences.element, 6) ||
@@ -107,7 +109,7 @@ const char* gru_forward_arrays(const int64_t* options, const GruArray* inputs,
     return "the saved array must have gru_saved_size() elements";
   const GruForward call{data(inputs[0]),  data(inputs[1]),  data(inputs[2]),
                         data(inputs[3]),  data(inputs[4]),  data(inputs[5]),
-                        static_cast<const uint8_t*>(data(mask)),
+                        static_cast<const uint8_t*>(data(mask)), data(inputs[7]),
                         data(outputs[0]), data(outputs[1]), data(outputs[2])};
   return message(gru_forward(&problem, &call));
 }
@@ -117,18 +119,18 @@ const char* gru_backward_arrays(const int64_t* options, const GruArray* inputs,
   const GruArray &sequences = inputs[0], &mask = inputs[4];
   GruProblem problem;
   if (const char* wrong = read_problem(options, sequences, inputs[1], inputs[2], inputs[3],
-                                       mask, &problem))
+                                       mask, inputs[5], &problem))
     return wrong;
   const int64_t batch = problem.batch, time = problem.timesteps, units = problem.units;
   if (!same_element(inputs, GRU_BACKWARD_INPUTS, sequences.element, 4) ||
       !same_element(outputs, GRU_BACKWARD_OUTPUTS, sequences.element))
     return "all arrays but the mask must have the dtype of the sequences";
-  if (!has_shape(inputs[5], {batch, time, units}))
+  if (!has_shape(inputs[6], {batch, time, units}))
     return "the states must be (batch, time, units)";
-  if (!has_shape(inputs[6], {gru_saved_size(&problem)}))
+  if (!has_shape(inputs[7], {gru_saved_size(&problem)}))
     return "the saved array must have gru_saved_size() elements";
-  if (!absent_or(inputs[7], {batch, time, units}) ||
-      !absent_or(inputs[8], {batch, units}) ||
+  if (!absent_or(inputs[8], {batch, time, units}) ||
+      !absent_or(inputs[9], {batch, units}) ||
       !absent_or(outputs[0], {batch, time, problem.features}) ||
       !absent_or(outputs[1], {problem.features, 3 * units}) ||
       !absent_or(outputs[2], {3 * units}) || !absent_or(outputs[3], {batch, units}) ||
@@ -138,7 +140,7 @@ const char* gru_backward_arrays(const int64_t* options, const GruArray* inputs,
       data(inputs[0]),  data(inputs[1]),  data(inputs[2]),
       data(inputs[3]),  static_cast<const uint8_t*>(data(mask)),
       data(inputs[5]),  data(inputs[6]),  data(inputs[7]),
-      data(inputs[8]),  data(outputs[0]), data(outputs[1]),
+      data(inputs[8]),  data(inputs[9]),  data(outputs[0]), data(outputs[1]),
       data(outputs[2]), data(outputs[3]), data(outputs[4]),
       data(outputs[5])};
   return message(gru_backward(&problem, &call));

@@ -38,7 +38,8 @@ class Native:
     Its arrays are the sequences `(batch, time, features)`, the kernel, the input bias,
     the initial state, the recurrent kernel and the recurrent bias, in this order.
     Without a kernel the sequences are projected already, `(batch, time, 3 * units)`;
-    the biases may be None too. Its one constant is the mask `(batch, time)`, or None.
+    the biases may be None too. Its constants are the mask `(batch, time)` and the factors
+    of the recurrent dropout `(3, batch, units)`; either may be None.
 
     Its outputs are the states `(batch, time, units)`, where they are asked for, and the
     final state `(batch, units)`.
@@ -80,12 +81,13 @@ class Native:
 
     def reference(self, arrays: Arrays, constants: Arrays) -> Tensors:
         sequences, kernel, input_bias, state, recurrent_kernel, recurrent_bias = arrays
+        mask, dropout = constants
         plain = Recurrence(
             reset_after=self.options.reset_after,
             update_gate=self.options.update_gate,
             activation=FUNCTIONS[self.options.activation],
             recurrent_activation=FUNCTIONS[self.options.recurrent_activation],
-            recurrent_dropout=False,
+            recurrent_dropout=dropout is not None,
         )
         states, final_state = recurrence.run(
             plain.states,
@@ -96,7 +98,8 @@ class Native:
                 recurrent_kernel=recurrent_kernel,
                 input_bias=input_bias,
                 recurrent_bias=recurrent_bias,
-                mask=constants[0],
+                mask=mask,
+                recurrent_dropout_masks=() if dropout is None else tuple(dropout),
             ),
             self.options.go_backwards,
         )

@@ -11,6 +11,9 @@
 //   h' = z * h + (1 - z) * n                      update gate "keep"
 //   h' = (1 - z) * h + z * n                      update gate "replace"
 //
+// With `recurrent_dropout` each gate's product takes the state h times a factor of its
+// own, (3, batch, units), the same at every step.
+//
 // `states` are in processing order: with go_backwards, states[:, 0] is the state
 // after the last time step was read. A state is frozen where `mask` is 0.
 #ifndef KERAS_GRU_NATIVE_GRU_H_
@@ -94,6 +97,7 @@ typedef struct GruForward {
   const void* recurrent_kernel;  // (units, 3 units)
   const void* recurrent_bias;    // (3 units) or null
   const uint8_t* mask;           // (batch, timesteps) or null; non-zero = use
+  const void* recurrent_dropout;  // (3, batch, units) or null; see above
   void* states;                  // (batch, timesteps, units) or null
   void* final_state;             // (batch, units)
   void* saved;                   // gru_saved_size() reals, or null: no backward
@@ -105,6 +109,7 @@ typedef struct GruBackward {
   const void* initial_state;
   const void* recurrent_kernel;
   const uint8_t* mask;
+  const void* recurrent_dropout;
   const void* states;             // from the forward pass
   const void* saved;              // from the forward pass
   const void* states_gradient;    // (batch, timesteps, units) or null

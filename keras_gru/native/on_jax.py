@@ -30,6 +30,7 @@ def forward(
     options: Options,
     arrays: Arrays,
     mask: Tensor | None,
+    dropout: Tensor | None,
     return_states: bool,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -49,7 +50,7 @@ def forward(
         (library.saved_size(problem) if save else 0,),
     ]
     results = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
-    operands = (*_all(arrays, dtype), _there(mask, bool))
+    operands = (*_all(arrays, dtype), _there(mask, bool), _there(dropout, dtype))
     states, final_state, saved = _call("gru_xla_forward", results, operands, options)
     return states, final_state, saved
 
@@ -58,6 +59,7 @@ def backward(
     options: Options,
     arrays: Arrays,
     mask: Tensor | None,
+    dropout: Tensor | None,
     states: Tensor,
     saved: Tensor,
     cotangents: Arrays,
@@ -71,7 +73,8 @@ def backward(
         for array, want in zip(arrays, wanted, strict=True)
     ]
     operands = (
-        *(sequences, kernel, initial_state, recurrent_kernel, _there(mask, bool)),
+        *(sequences, kernel, initial_state, recurrent_kernel),
+        *(_there(mask, bool), _there(dropout, dtype)),
         *(states, saved, *_all(cotangents, dtype)),
     )
     gradients = _call("gru_xla_backward", shapes, operands, options)

@@ -48,6 +48,7 @@ def forward(
     options: Options,
     arrays: Arrays,
     mask: Tensor | None,
+    dropout: Tensor | None,
     return_states: bool,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,6 +66,7 @@ def forward(
     states, final_state, saved = operations.keras_gru_forward(
         *_all(arrays, sequences.dtype),
         _there(mask, tf.bool),
+        _there(dropout, sequences.dtype),
         options=options.as_integers(_threads()),
         wanted=[return_states, True, save],
     )
@@ -80,6 +82,7 @@ def backward(
     options: Options,
     arrays: Arrays,
     mask: Tensor | None,
+    dropout: Tensor | None,
     states: Tensor,
     saved: Tensor,
     cotangents: Arrays,
@@ -93,7 +96,8 @@ def backward(
         want and array is not None for array, want in zip(arrays, wanted, strict=True)
     ]
     gradients = operations.keras_gru_backward(
-        *(sequences, kernel, initial_state, recurrent_kernel, _there(mask, tf.bool)),
+        *(sequences, kernel, initial_state, recurrent_kernel),
+        *(_there(mask, tf.bool), _there(dropout, dtype)),
         *(states, saved, *_all(cotangents, dtype)),
         options=options.as_integers(_threads()),
         wanted=needed,
@@ -145,13 +149,14 @@ def _gradient(
     _: Any,
 ) -> list[Tensor | None]:
     """The gradient of `KerasGruForward`, by its inputs."""
-    *arrays, mask = (None if i.shape == (0,) else i for i in operation.inputs)
+    inputs = [None if i.shape == (0,) else i for i in operation.inputs]
+    arrays, constants = inputs[:-2], inputs[-2:]  # the mask, the dropout
     options = Options.from_integers(operation.get_attr("options"))
     had_states, _, had_saved = operation.get_attr("wanted")
     function = Native(options, return_states=True)
     states, final_state, saved = operation.outputs
     if not had_saved:
-        (states, final_state), (saved,) = function.forward(arrays, (mask,), save=True)
+        (states, final_state), (saved,) = function.forward(arrays, constants, save=True)
     skipped = getattr(operation, "skip_input_indices", None) or ()
     wanted = [
         array is not None and index not in skipped for index, array in enumerate(arrays)
@@ -160,14 +165,14 @@ def _gradient(
         on_tensorflow.gradients(
             function,
             arrays,
-            (mask,),
+            constants,
             (states, final_state),
             (saved,),
             (states_gradient if had_states else None, final_gradient),
             wanted,
         )
     )
-    return [*(next(gradients) if want else None for want in wanted), None]
+    return [*(next(gradients) if want else None for want in wanted), None, None]
 
 
 def _all(arrays: Arrays, dtype: Any) -> list[Tensor]:

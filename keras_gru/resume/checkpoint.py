@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,7 @@ def load(path: Path) -> Checkpoint:
         NotImplementedError,
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
+        zlib.error,
     ) as error:
         raise DamagedCheckpoint(f"{path}: {error}") from error
     arrays = {name.removeprefix("array/"): array for name, array in content.items()}

@@ -36,7 +36,7 @@ def run(options, arrays, mask, return_states):
     Returns the states `(batch, time, units)` or None, and the final state.
     """
     *states, final_state = binding().differentiable(
-        Native(options, return_states), arrays, (mask,)
+        Native(options, return_states), arrays, (mask, None)
     )
     return (states[0] if states else None), final_state
 
@@ -54,14 +54,15 @@ class Numbers:
     mask: np.ndarray | None  # (batch, time)
     states_gradient: np.ndarray
     final_gradient: np.ndarray
+    dropout: np.ndarray | None = None  # (3, batch, units)
 
     @property
     def arrays(self):
         return [getattr(self, name) for name in GRADIENTS]
 
 
-def draw(shape, mask="none", reset_after=True, seed=0):
-    """Numbers for sizes (batch, time, features, units) and a kind of mask."""
+def draw(shape, mask="none", reset_after=True, seed=0, dropout=0.0):
+    """Numbers for sizes (batch, time, features, units), a kind of mask, a rate."""
     batch, timesteps, features, units = shape
     rng = np.random.default_rng(seed)
     lengths = rng.integers(0, timesteps + 1, batch)
@@ -84,6 +85,7 @@ def draw(shape, mask="none", reset_after=True, seed=0):
         used,
         normal((batch, timesteps, units)),
         normal((batch, units)),
+        (rng.random((3, batch, units)) >= dropout) / (1 - dropout) if dropout else None,
     )
 
 
@@ -99,6 +101,7 @@ def expected(numbers, **options):
         numbers.recurrent_kernel,
         bias,
         mask=numbers.mask,
+        recurrent_dropout_masks=numbers.dropout,
         **options,
     )
     # The oracle's outputs are 0 before the first used step, the states are not; the
@@ -154,6 +157,7 @@ class Layer:
         if projected:
             self.inputs[1:3] = None, None
         self.mask = self._cast(numbers.mask, np.uint8)
+        self.dropout = self._cast(numbers.dropout)
         batch, timesteps, features = self.inputs[0].shape
         units = self.inputs[3].shape[1]
         self.problem = self.options.problem(
@@ -166,7 +170,7 @@ class Layer:
         size = library.saved_size(self.problem)
         self.saved = self._empty((size,)) if save else None
         self.forward_call = library.Forward(
-            *map(_address, (*self.inputs, self.mask)),
+            *map(_address, (*self.inputs, self.mask, self.dropout)),
             *map(_address, (self.states, self.final, self.saved)),
         )
         library.forward(self.problem, self.forward_call)
@@ -184,7 +188,7 @@ class Layer:
             for array, name in zip(self.inputs, GRADIENTS, strict=True)
         ]
         self.backward_call = library.Backward(
-            *map(_address, (x, kernel, state, recurrent, self.mask)),
+            *map(_address, (x, kernel, state, recurrent, self.mask, self.dropout)),
             *map(_address, (self.states, self.saved, *self.incoming, *self.results)),
         )
         library.backward(self.problem, self.backward_call)

@@ -50,6 +50,7 @@ std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int s
        b = draw<T>(3 * H, random), h0 = draw<T>(B * H, random),
        u = draw<T>(H * 3 * H, random, small), c = draw<T>(3 * H, random),
        d_states = draw<T>(B * T_ * H, random), d_final = draw<T>(B * H, random);
+  Array<T> dropout(mask_kind % 2 ? draw<T>(3 * B * H, random) : nullptr);
   Array<uint8_t> mask(mask_kind == 0 ? nullptr : new uint8_t[B * T_]);
   for (int64_t i = 0; mask && i < B * T_; ++i) {
     const int64_t row = i / T_, step = i % T_;
@@ -62,7 +63,7 @@ std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int s
   const GruForward forward{x.get(),    projected ? nullptr : kernel.get(),
                            b.get(),    h0.get(),
                            u.get(),    c.get(),
-                           mask.get(), states.get(),
+                           mask.get(), dropout.get(), states.get(),
                            final_state.get(), saved.get()};
   if (gru_forward(&problem, &forward) != GRU_OK) std::abort();
   // And without the states, as in inference.
@@ -81,6 +82,7 @@ std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int s
                              h0.get(),
                              u.get(),
                              mask.get(),
+                             dropout.get(),
                              states.get(),
                              saved.get(),
                              d_states.get(),

@@ -57,10 +57,10 @@ def same_bits(first, second):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_against_the_oracle(convention, dtype, shape):
-    """Every instruction set, every kind of mask, both directions."""
+    """Every instruction set, every kind of mask, both directions, dropout."""
     options = CONVENTIONS[convention]
-    for mask, backwards in itertools.product(MASKS, (False, True)):
-        numbers = draw(shape, mask, options["reset_after"])
+    for mask, backwards, dropout in itertools.product(MASKS, (False, True), (0.0, 0.4)):
+        numbers = draw(shape, mask, options["reset_after"], dropout=dropout)
         wanted = expected(numbers, go_backwards=backwards, **options)
         for names in instructions():
             layer = Layer(dtype, go_backwards=backwards, instructions=names, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,7 @@ def read(path: Path) -> list[Recording]:
         RuntimeError,
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
+        zlib.error,
     ) as error:
         raise ZooError(
             f"{path} is damaged: {type(error).__name__}: {error}; download it again"
