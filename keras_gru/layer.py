@@ -13,7 +13,11 @@ from keras import ops
 from keras_gru import arguments, backends, keras_private, kernels, surroundings
 from keras_gru.cell import GRUCellV, meant_implementation
 from keras_gru.equations import Tensor
-from keras_gru.kernels.contract import SequenceCall, SequenceTensors
+from keras_gru.kernels.contract import (
+    SequenceCall,
+    SequenceTensors,
+    shapes_alone,
+)
 
 get_keras_mask = keras_private.get(keras_private.GET_MASK)
 
@@ -264,7 +268,8 @@ class GRU(keras.layers.RNN):
             dropout_masks, recurrent_dropout_masks = self.cell.draw_dropout_masks(
                 sequences[:, 0, :], initial_state
             )
-        states, final_state = kernel.run(
+        run = shapes_alone if surroundings.shapes_only(sequences) else kernel.run
+        states, final_state = run(
             call,
             SequenceTensors(
                 sequences=sequences,

@@ -106,6 +106,14 @@ def device() -> str:
     return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
 
 
+def shapes_only(tensor: object) -> bool:
+    """Whether the tensor has a shape and no data: Keras asks what a model returns.
+
+    Only torch computes with such tensors; elsewhere a tracer stands for them.
+    """
+    return str(getattr(tensor, "device", "")) == "meta"
+
+
 def torch_device() -> str:
     """Where Keras puts new tensors of torch: "cpu", "cuda:0", or "meta" for shapes."""
     return str(keras.ops.empty(()).device)

@@ -114,3 +114,19 @@ def test_without_the_library(monkeypatch):
     explained = keras_gru.GRU(5).explain()
     assert explained.kernel != "native_cpu"
     assert explained.refusals["native_cpu"] == reason
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="only torch computes on shapes alone")
+def test_shapes_alone_run_no_kernel():
+    """Keras builds a model by a call on tensors without data, whatever their length."""
+    model = keras.Sequential([keras.layers.Masking(), keras_gru.GRU(5)])
+    model.compile("sgd", "mse")
+    with spy_on_kernels() as seen:
+        model.fit(X, np.zeros((4, 5)), verbose=0)
+    assert len(seen.names) == 1
+    for return_sequences, shape in ((False, (4, 5)), (True, (4, 6, 5))):
+        layer = keras_gru.GRU(5, return_sequences=return_sequences, return_state=True)
+        with keras.device("meta"):
+            output, state = layer(keras.ops.ones(X.shape))
+        assert tuple(output.shape) == shape
+        assert tuple(state.shape) == (4, 5)

@@ -114,6 +114,17 @@ class SequenceResult(NamedTuple):
     final_state: Tensor
 
 
+def shapes_alone(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
+    """What any kernel returns for tensors that have no data, which is none either.
+
+    The loops of torch would run all steps to find out: 12 s at 10,000 steps.
+    """
+    batch, timesteps, _ = tensors.sequences.shape
+    empty = tensors.sequences.new_empty
+    states = empty((batch, timesteps, call.units)) if call.return_sequences else None
+    return SequenceResult(states, empty((batch, call.units)))
+
+
 class Kernel(Protocol):
     """The type of a kernel module."""
 

@@ -17,7 +17,7 @@ from keras_gru.native.library import Options
 def refusal() -> str | None:
     """Why torch, as it stands at this moment, cannot call the library."""
     device = surroundings.torch_device()
-    if device.partition(":")[0] != "cpu":
+    if device.partition(":")[0] not in ("cpu", "meta"):
         return f"it runs on the CPU, and Keras places its tensors on {device!r}"
     return None
 

@@ -175,7 +175,7 @@ def test_archives_with_other_content(
         fsdd.load(small_archive(changes))
 
 
-@pytest.mark.parametrize("damage", ["torn", "empty", "flipped", "absent"])
+@pytest.mark.parametrize("damage", ["torn", "empty", "flipped", "scrambled", "absent"])
 def test_damaged_archives(small_archive, damage: str) -> None:
     path = small_archive()
     content = bytearray(path.read_bytes())
@@ -185,6 +185,9 @@ def test_damaged_archives(small_archive, damage: str) -> None:
         path.write_bytes(b"")
     elif damage == "flipped":
         content[70] ^= 0xFF  # within the first member's data
+        path.write_bytes(content)
+    elif damage == "scrambled":
+        content[60:100] = b"\xff" * 40  # no code of deflate's
         path.write_bytes(content)
     else:
         path.unlink()
