@@ -38,8 +38,8 @@ class Native:
     Its arrays are the sequences `(batch, time, features)`, the kernel, the input bias,
     the initial state, the recurrent kernel and the recurrent bias, in this order.
     Without a kernel the sequences are projected already, `(batch, time, 3 * units)`;
-    the biases may be None too. Its constants are the mask `(batch, time)` and the factors
-    of the recurrent dropout `(3, batch, units)`; either may be None.
+    the biases may be None too. Its constants are the mask `(batch, time)` and the
+    factors of the recurrent dropout `(3, batch, units)`; either may be None.
 
     Its outputs are the states `(batch, time, units)`, where they are asked for, and the
     final state `(batch, units)`.

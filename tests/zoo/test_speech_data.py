@@ -187,7 +187,8 @@ def test_damaged_archives(small_archive, damage: str) -> None:
         content[70] ^= 0xFF  # within the first member's data
         path.write_bytes(content)
     elif damage == "scrambled":
-        content[60:100] = b"\xff" * 40  # no code of deflate's
+        begin = 30 + len("fsdd/recordings/0_ann_0.wav")  # of the first member's data
+        content[begin : begin + 9] = b"\xff" * 9  # no block of deflate's
         path.write_bytes(content)
     else:
         path.unlink()
