@@ -1,10 +1,10 @@
 """The C++ kernel: the whole sequence in one call, on the processor.
 
-All four conventions, any mask, both directions, both dropouts, float32 and float64. Rows
-of the batch run in parallel, of a single row the units do where they are many enough, and
-masked steps are skipped. The input's projection and every weight gradient are part of
-the call. Its sources, in `keras_gru/native`, state the formula a second time; the tests
-tie them to the same oracle.
+All four conventions, any mask, both directions, both dropouts, float32 and float64.
+Rows of the batch run in parallel, of a single row the units do where they are many
+enough, and masked steps are skipped. The input's projection and every weight gradient
+are part of the call. Its sources, in `keras_gru/native`, state the formula a second
+time; the tests tie them to the same oracle.
 """
 
 from __future__ import annotations
