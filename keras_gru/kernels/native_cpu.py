@@ -1,6 +1,7 @@
 """The C++ kernel: the whole sequence in one call, on the processor.
 
-All four conventions, any mask, both directions, both dropouts, float32 and float64.
+All four conventions, any mask, both directions, both dropouts, float32 and float64;
+bfloat16 and float16 in float32.
 Rows of the batch run in parallel, of a single row the units do where they are many
 enough, and masked steps are skipped. The input's projection and every weight gradient
 are part of the call. Its sources, in `keras_gru/native`, state the formula a second
@@ -8,6 +9,9 @@ time; the tests tie them to the same oracle.
 """
 
 from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
 
 from keras import ops
 
@@ -20,6 +24,7 @@ from keras_gru.native.function import ACTIVATIONS, Native, binding
 from keras_gru.native.library import Options
 
 DERIVATIVES = autodiff.ONCE
+LOW_PRECISION = ("bfloat16", "float16")  # computed in float32, all steps of a sequence
 
 
 def refusal(call: SequenceCall) -> str | None:
@@ -28,7 +33,7 @@ def refusal(call: SequenceCall) -> str | None:
         return "XLA (jit_compile=True) or torch.compile cannot look into it"
     if (reason := library.missing()) is not None:
         return reason
-    if call.dtype not in library.DTYPES:
+    if call.dtype not in (*library.DTYPES, *LOW_PRECISION):
         return f"it computes in {' and '.join(library.DTYPES)}, not in {call.dtype}"
     for argument in ("activation", "recurrent_activation"):
         function = getattr(call, argument)
@@ -45,6 +50,12 @@ def refusal(call: SequenceCall) -> str | None:
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     """Runs all steps in one call of the compiled library."""
+    if call.dtype in LOW_PRECISION:
+        states, final_state = run(replace(call, dtype="float32"), _in_float32(tensors))
+        return SequenceResult(
+            None if states is None else ops.cast(states, call.dtype),
+            ops.cast(final_state, call.dtype),
+        )
     sequences, kernel, input_bias = _inputs(tensors)
     options = Options(
         reset_after=call.reset_after,
@@ -68,6 +79,20 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
         Native(options, call.return_sequences), arrays, (tensors.mask, dropout)
     )
     return SequenceResult(states[0] if states else None, final_state)
+
+
+def _in_float32(tensors: SequenceTensors) -> SequenceTensors:
+    def cast(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(cast, value))
+        return None if value is None else ops.cast(value, "float32")
+
+    arrays = {
+        field.name: cast(getattr(tensors, field.name))
+        for field in fields(tensors)
+        if field.name != "mask"
+    }
+    return replace(tensors, **arrays)
 
 
 def _inputs(tensors: SequenceTensors) -> tuple[Tensor, Tensor | None, Tensor | None]:
