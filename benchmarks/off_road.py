@@ -1,4 +1,4 @@
-"""``python -m benchmarks.off_road``: beside the layer that is replaced, off the plain road.
+"""``python -m benchmarks.off_road``: beside the layer replaced, off the plain road.
 
 Recurrent dropout, low precision, another activation, XLA, both directions, one step at
 a time: each case is a Keras model with `keras.layers.GRU` and the same with ours,

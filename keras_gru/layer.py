@@ -13,6 +13,7 @@ from keras import ops
 from keras_gru import arguments, backends, keras_private, kernels, surroundings
 from keras_gru.cell import GRUCellV, meant_implementation
 from keras_gru.equations import Tensor
+from keras_gru.kernels.compaction import restarts
 from keras_gru.kernels.contract import (
     SequenceCall,
     SequenceTensors,
@@ -239,6 +240,7 @@ class GRU(keras.layers.RNN):
         initial_state: Any = None,
         mask: Tensor | None = None,
         training: bool = False,
+        resets: Tensor | None = None,
     ) -> Any:
         if self.stateful and surroundings.exporting_onnx():
             raise ValueError(
@@ -249,10 +251,13 @@ class GRU(keras.layers.RNN):
             )
         sequences = ops.cast(sequences, self.compute_dtype)
         mask = self._standardize_mask(sequences, mask)
+        resets = self._standardize_resets(sequences, resets, mask)
         starts_at_zero = initial_state is None and not self.stateful
         initial_state = self._standardize_initial_state(sequences, initial_state)
 
-        call = self._describe(sequences.shape, mask is not None, bool(training))
+        call = self._describe(
+            sequences.shape, mask is not None, bool(training), resets is not None
+        )
         if call.exporting and surroundings.leaving_time_open():
             raise ValueError(
                 "torch's ONNX exporter writes the number of time steps into the file, "
@@ -275,6 +280,7 @@ class GRU(keras.layers.RNN):
                 sequences=sequences,
                 initial_state=initial_state,
                 mask=mask,
+                resets=resets,
                 dropout_masks=dropout_masks,
                 recurrent_dropout_masks=recurrent_dropout_masks,
                 **self.cell.compute_weights()._asdict(),
@@ -293,6 +299,7 @@ class GRU(keras.layers.RNN):
         mask: bool = False,
         training: bool = False,
         jit_compile: bool = False,
+        resets: bool = False,
     ) -> kernels.Explanation:
         """Which kernel runs this layer, and for each other one why not.
 
@@ -301,6 +308,7 @@ class GRU(keras.layers.RNN):
                 Default: only what the built layer knows.
             mask: whether the call has a mask.
             training: whether it is a training step.
+            resets: whether the call has resets.
             jit_compile: whether XLA compiles the model on TensorFlow. It does
                 where `model.compile` is told `jit_compile=True`; with `"auto"`,
                 only where that does not cost the layer its kernel.
@@ -325,7 +333,7 @@ class GRU(keras.layers.RNN):
         arguments.shape(
             "input_shape", input_shape, (None, None, None), "(batch, time, features)"
         )
-        call = self._describe(input_shape, mask, training)
+        call = self._describe(input_shape, mask, training, resets)
         if jit_compile and call.backend == "tensorflow":
             call = dataclasses.replace(call, compiled=True)
         return kernels.explain(call, self.kernel)
@@ -350,7 +358,11 @@ class GRU(keras.layers.RNN):
         return cls(**config)
 
     def _describe(
-        self, shape: Sequence[int | None], masked: bool, training: bool
+        self,
+        shape: Sequence[int | None],
+        masked: bool,
+        training: bool,
+        resets: bool = False,
     ) -> SequenceCall:
         """What the choice of a kernel rests on."""
         batch, timesteps, features = shape
@@ -376,6 +388,7 @@ class GRU(keras.layers.RNN):
             go_backwards=self.go_backwards,
             unroll=self.unroll,
             masked=masked,
+            resets=resets,
             training=training,
             stateful=self.stateful,
             dropout_masks=dropout_masks,
@@ -471,6 +484,17 @@ class GRU(keras.layers.RNN):
         if not one_for_all or batch == 1:
             return mask
         return ops.broadcast_to(mask, ops.shape(sequences)[:2])
+
+    def _standardize_resets(
+        self, sequences: Tensor, resets: Any, mask: Tensor | None
+    ) -> Tensor | None:
+        """Where the state is zero before a step is processed, `(batch, time)` bool."""
+        if resets is None:
+            return None
+        resets = ops.cast(ops.convert_to_tensor(resets), "bool")
+        batch, timesteps, _ = arguments.known(sequences.shape)
+        arguments.shape("resets", resets.shape, (batch, timesteps), "(batch, time)")
+        return restarts(resets, mask, self.go_backwards)
 
     def _hide_unused(
         self, outputs: Tensor, mask: Tensor, starts_at_zero: bool

@@ -131,6 +131,7 @@ class Step:
 
     time: int  # position in the sequence as given
     used: np.ndarray  # (batch, 1) bool
+    anew: np.ndarray  # (batch, 1) bool, the state was made zero before the step
     x: dict  # gate -> the input after dropout, (batch, features)
     h: np.ndarray  # the state before the step, no dropout
     h_dropped: dict  # gate -> the state after recurrent dropout
@@ -169,6 +170,7 @@ def forward(
     zero_output_for_mask=False,
     dropout_masks=None,
     recurrent_dropout_masks=None,
+    restarts=None,
 ):
     """Runs the recurrence over a whole sequence.
 
@@ -182,6 +184,8 @@ def forward(
         dropout_masks: one array (batch, features) for all gates, or three.
         recurrent_dropout_masks: three arrays (batch, units), for z, r and n. They
             act in the products with U only, never in the `z * h` term.
+        restarts: (batch, time), True where the state is zero before the step is
+            processed; of no effect where the mask skips the step.
 
     Returns:
         A `Pass`. With `go_backwards` outputs and states stand in processing order.
@@ -202,12 +206,16 @@ def forward(
         mask = np.ones((batch, timesteps), bool)
     mask = np.asarray(mask, bool)
 
+    if restarts is None:
+        restarts = np.zeros((batch, timesteps), bool)
     h = h0
     steps, states, outputs = [], [], []
     output = np.zeros((batch, units))  # before the first used step there is none
     order = range(timesteps)
     for time in reversed(order) if go_backwards else order:
         used = mask[:, time, None]
+        anew = used & restarts[:, time, None]
+        h = np.where(anew, 0.0, h)
         x_t = {gate: x[:, time] * x_dropout[gate] for gate in GATES}
         h_t = {gate: h * h_dropout[gate] for gate in GATES}
         a = {gate: x_t[gate] @ w[gate] + b[gate] for gate in GATES}
@@ -227,7 +235,7 @@ def forward(
             h_new = (1.0 - z) * h + z * n
         else:
             raise ValueError(f"update_gate={update_gate!r}")
-        steps.append(Step(time, used, x_t, h, h_t, a, z, r, n, u))
+        steps.append(Step(time, used, anew, x_t, h, h_t, a, z, r, n, u))
         h = np.where(used, h_new, h)
         output = np.where(used, h_new, output)
         states.append(h)
@@ -327,6 +335,7 @@ def backward(forward_pass, d_outputs, d_final_state):
             d_w[gate] += step.x[gate].T @ d_a[gate]
             d_b[gate] += d_a[gate].sum(0)
             d_x[:, step.time] += (d_a[gate] @ o["w"][gate].T) * o["x_dropout"][gate]
+        d_h = np.where(step.anew, 0.0, d_h)
 
     gradients = {
         "x": d_x,

@@ -36,6 +36,8 @@ def refusal(call: SequenceCall) -> str | None:
             return f"it has {name}={wanted.__name__!r} only, not {given!r}"
     if call.unroll:
         return "unroll=True asks for a loop that is written out"
+    if call.resets:
+        return "it has no resets inside of a sequence"
     if call.recurrent_dropout:
         return "it has no recurrent dropout"
     if call.dropout_masks == 3:

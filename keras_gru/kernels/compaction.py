@@ -44,6 +44,32 @@ def expand(states: Tensor, initial_state: Tensor, mask: Tensor) -> Tensor:
     return _take_steps(with_initial, used_so_far)
 
 
+def restarts(resets: Tensor, mask: Tensor | None, go_backwards: bool) -> Tensor:
+    """The steps that are processed from a state of zeros.
+
+    Args:
+        resets: `(batch, time)` bool, True where a sequence begins.
+        mask: as given to `compact`, or None. A masked step begins none.
+        go_backwards: whether the last time step is processed first. The step before a
+            beginning, in time, is then the first one of its sequence.
+
+    Returns:
+        `(batch, time)` bool.
+    """
+    if mask is not None:
+        resets = ops.logical_and(resets, mask)
+    if not go_backwards:
+        return resets
+    if mask is not None:
+        resets = compact(resets[:, :, None], mask)[:, :, 0]
+    next_begins = ops.pad(resets[:, 1:], ((0, 0), (0, 1)))
+    if mask is None:
+        return next_begins
+    ended = ops.cumsum(ops.cast(mask, "int32"), axis=1) - 1  # of the compacted steps
+    found = ops.take_along_axis(next_begins, ops.maximum(ended, 0), axis=1)
+    return ops.logical_and(found, mask)
+
+
 def _take_steps(sequences: Tensor, steps: Tensor) -> Tensor:
     """`sequences[b, steps[b, t]]`: `(batch, time, features)`."""
     batch, timesteps = ops.shape(steps)

@@ -39,6 +39,7 @@ class SequenceCall:
         go_backwards: the last time step is processed first.
         unroll: the user asks for a loop that is written out.
         masked: there is a mask.
+        resets: the state starts anew inside of sequences.
         training: `training=True` was passed.
         stateful: the final state is kept for the next call.
         dropout_masks: 0, 1 (the gates share one) or 3 (one a gate).
@@ -64,6 +65,7 @@ class SequenceCall:
     go_backwards: bool
     unroll: bool
     masked: bool
+    resets: bool
     training: bool
     stateful: bool
     dropout_masks: int
@@ -85,6 +87,8 @@ class SequenceTensors:
         input_bias: `(3 * units,)`, or None without bias.
         recurrent_bias: `(3 * units,)`, or None without bias or `reset_after`.
         mask: `(batch, time)` bool, True = use, or None.
+        resets: `(batch, time)` bool, True = the state is zero before the step is
+            processed; False at masked steps; or None.
         dropout_masks: none, one or three `(batch, features)`.
         recurrent_dropout_masks: none or three `(batch, units)`.
     """
@@ -96,6 +100,7 @@ class SequenceTensors:
     input_bias: Tensor | None
     recurrent_bias: Tensor | None
     mask: Tensor | None = None
+    resets: Tensor | None = None
     dropout_masks: tuple[Tensor, ...] = ()
     recurrent_dropout_masks: tuple[Tensor, ...] = ()
 

@@ -76,7 +76,7 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     masks = tensors.recurrent_dropout_masks
     dropout = ops.stack(masks) if masks else None  # (3, batch, units)
     *states, final_state = binding().differentiable(
-        Native(options, call.return_sequences), arrays, (tensors.mask, dropout)
+        Native(options, call.return_sequences), arrays, (tensors.mask, tensors.resets, dropout)
     )
     return SequenceResult(states[0] if states else None, final_state)
 
@@ -90,7 +90,7 @@ def _in_float32(tensors: SequenceTensors) -> SequenceTensors:
     arrays = {
         field.name: cast(getattr(tensors, field.name))
         for field in fields(tensors)
-        if field.name != "mask"
+        if field.name not in ("mask", "resets")
     }
     return replace(tensors, **arrays)
 

@@ -31,6 +31,8 @@ class Operands(NamedTuple):
         recurrent_kernel: U, `(units, 3 * units)`.
         recurrent_bias: c, `(3 * units,)`, or None.
         mask: `(time, batch, 1)` bool, or None.
+        resets: `(time, batch, 1)` bool, True = the state before the step is zero; or
+            None.
         recurrent_dropout: none or one mask `(batch, units)` a gate.
     """
 
@@ -39,6 +41,7 @@ class Operands(NamedTuple):
     recurrent_kernel: Tensor
     recurrent_bias: Tensor | None
     mask: Tensor | None
+    resets: Tensor | None
     recurrent_dropout: tuple[Tensor, ...]
 
 
@@ -84,20 +87,19 @@ class Recurrence:
         body = self.forward_body(operands)
 
         def advance(h: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
-            x, *used = inputs
-            return body(h, x, used[0] if used else None)[0]
+            x, *rest = inputs
+            mask = rest.pop(0) if operands.mask is not None else None
+            return body(h, x, mask, *rest)[0]
 
         framework = backends.current()
         scan = framework.unrolled_scan if unroll else framework.scan
-        steps: tuple[Tensor, ...] = (operands.x,)
-        if operands.mask is not None:
-            steps += (operands.mask,)
-        return scan(advance, operands.h0, steps)
+        steps = (operands.x, operands.mask, operands.resets)
+        return scan(advance, operands.h0, tuple(s for s in steps if s is not None))
 
     def forward_body(
         self, operands: Operands
-    ) -> Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, GateValues]]:
-        """(state, x, mask) of one step -> the state after it and its gates."""
+    ) -> Callable[..., tuple[Tensor, GateValues]]:
+        """(state, x, mask, reset) of one step -> the state after it and its gates."""
         cut = self._cut
         gates = functools.partial(
             equations.gates,
@@ -111,8 +113,9 @@ class Recurrence:
         where = backends.current().where
 
         def body(
-            h: Tensor, x: Tensor, mask: Tensor | None
+            h: Tensor, x: Tensor, mask: Tensor | None, reset: Tensor | None = None
         ) -> tuple[Tensor, GateValues]:
+            h = _start_anew(h, reset)
             values = gates(x, h)
             new = equations.update(values.z, h, values.n, self.update_gate)
             return (new if mask is None else where(mask, new, h)), values
@@ -121,11 +124,8 @@ class Recurrence:
 
     def backward_body(
         self, operands: Operands
-    ) -> Callable[
-        [Tensor, Tensor, GateValues, Tensor | None],
-        tuple[Tensor, tuple[Tensor, ...]],
-    ]:
-        """(gradient of the state after a step, state before it, gates, mask) of one.
+    ) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]:
+        """(gradient of the state after a step, state before it, gates, mask, reset).
 
         -> the gradient of the state before it, and what `collect` wants stacked:
         those of z, r, n and, with the reset after it, of U_n h + c_n.
@@ -144,7 +144,11 @@ class Recurrence:
         )
 
         def body(
-            d: Tensor, h: Tensor, values: GateValues, mask: Tensor | None
+            d: Tensor,
+            h: Tensor,
+            values: GateValues,
+            mask: Tensor | None,
+            reset: Tensor | None = None,
         ) -> tuple[Tensor, tuple[Tensor, ...]]:
             d_h, *rest = gradient(d, h, values)
             terms = [term for term in rest if term is not None]
@@ -152,7 +156,7 @@ class Recurrence:
                 zeros = ops.zeros_like(d)
                 d_h = framework.where(mask, d_h, d)
                 terms = [framework.where(mask, term, zeros) for term in terms]
-            return d_h, tuple(terms)
+            return _start_anew(d_h, reset), tuple(terms)
 
         return body
 
@@ -215,8 +219,7 @@ the gradient of the first state, and what `Recurrence.collect` wants stacked."""
 class Loops:
     """An `autodiff.Pass`: a framework's two loops around the bodies of a recurrence.
 
-    Its arrays are the first four `Operands`, its constants the mask and the masks of
-    recurrent dropout; its one output is the states, `(time, batch, units)`.
+    Its arrays are the first four `Operands`, its constants the others; its one output is the states, `(time, batch, units)`.
     """
 
     recurrence: Recurrence
@@ -246,6 +249,7 @@ class Loops:
         if d_states is None:
             d_states = ops.zeros_like(states)
         previous = ops.concatenate([operands.h0[None], states[:-1]], axis=0)
+        previous = _start_anew(previous, operands.resets)
         d_h0, terms = self.walk_back(
             self.recurrence, operands, trace, previous, d_states
         )
@@ -257,8 +261,17 @@ class Loops:
 
 def _operands(arrays: Arrays, constants: Arrays) -> Operands:
     x, h0, recurrent_kernel, recurrent_bias = arrays
-    mask, *dropout = constants
-    return Operands(x, h0, recurrent_kernel, recurrent_bias, mask, tuple(dropout))
+    mask, resets, *dropout = constants
+    return Operands(
+        x, h0, recurrent_kernel, recurrent_bias, mask, resets, tuple(dropout)
+    )
+
+
+def _start_anew(state: Tensor, resets: Tensor | None) -> Tensor:
+    """The state, or its gradient, with zeros where it starts anew."""
+    if resets is None:
+        return state
+    return backends.current().where(resets, ops.zeros_like(state), state)
 
 
 def refusal(call: SequenceCall, backend: str) -> str | None:
@@ -285,16 +298,18 @@ def run(
 ) -> SequenceResult:
     """Prepares the operands, calls `states` on them, restores the layout."""
     tensors = cleared(tensors)
-    mask = tensors.mask
-    if mask is not None:
-        mask = time_major(mask[:, :, None], go_backwards)
+
+    def by_step(flags: Tensor | None) -> Tensor | None:
+        return None if flags is None else time_major(flags[:, :, None], go_backwards)
+
     result = states(
         Operands(
             x=project_sequences(time_major(tensors.sequences, go_backwards), tensors),
             h0=tensors.initial_state,
             recurrent_kernel=tensors.recurrent_kernel,
             recurrent_bias=tensors.recurrent_bias,
-            mask=mask,
+            mask=by_step(tensors.mask),
+            resets=by_step(tensors.resets),
             recurrent_dropout=tensors.recurrent_dropout_masks,
         )
     )  # (time, batch, units)
@@ -308,8 +323,8 @@ def run_loops(
     differentiable = autodiff.on(call.backend).differentiable
 
     def states(operands: Operands) -> Tensor:
-        *arrays, mask, dropout = operands
-        (states,) = differentiable(loops, arrays, (mask, *dropout))
+        *arrays, mask, resets, dropout = operands
+        (states,) = differentiable(loops, arrays, (mask, resets, *dropout))
         return states
 
     return run(states, tensors, call.go_backwards)

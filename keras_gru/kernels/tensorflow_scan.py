@@ -9,6 +9,7 @@ with the rest.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 from keras_gru import autodiff
@@ -88,16 +89,26 @@ def _passes(units: int) -> tuple[Any, Any]:
         )
         return state, [result.stack() for result in results]
 
+    def flags_of(operands: Operands) -> list[Tensor]:
+        both = (operands.mask, operands.resets)
+        return [flags for flags in both if flags is not None]
+
+    def of_step(operands: Operands, flags: Sequence[Tensor]) -> list[Tensor | None]:
+        """The mask and the reset of a step, from those that there are."""
+        there = iter(flags)
+        both = (operands.mask, operands.resets)
+        return [None if flags is None else next(there) for flags in both]
+
     # A pass traced once serves every call of the same convention and shapes.
     @tf.function(autograph=False, reduce_retracing=True)
     def forward(recurrence: Recurrence, operands: Operands) -> Trace:
         body = recurrence.forward_body(operands)
 
-        def step(h: Tensor, x: Tensor, mask: Tensor | None = None) -> Any:
-            h, values = body(h, x, mask)
+        def step(h: Tensor, x: Tensor, *flags: Tensor) -> Any:
+            h, values = body(h, x, *of_step(operands, flags))
             return h, (h, *(v for v in values if v is not None))
 
-        inputs = [operands.x] if operands.mask is None else [operands.x, operands.mask]
+        inputs = [operands.x, *flags_of(operands)]
         count = 5 if recurrence.reset_after else 4
         _, (states, *values) = scan(step, operands.h0, inputs, count, reverse=False)
         return Trace(states, GateValues(*values, *[None] * (5 - count)))
@@ -115,12 +126,11 @@ def _passes(units: int) -> tuple[Any, Any]:
 
         def step(d: Tensor, d_state: Tensor, h: Tensor, *rest: Tensor) -> Any:
             values = GateValues(*rest[:count], *[None] * (4 - count))
-            mask = None if operands.mask is None else rest[count]
-            return body(d + d_state, h, values, mask)
+            flags = of_step(operands, rest[count:])
+            return body(d + d_state, h, values, *flags)
 
         inputs = [d_states, previous, *(v for v in trace.values if v is not None)]
-        if operands.mask is not None:
-            inputs.append(operands.mask)
+        inputs += flags_of(operands)
         return scan(step, tf.zeros_like(operands.h0), inputs, count, reverse=True)
 
     return forward, backward

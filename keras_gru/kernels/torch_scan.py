@@ -34,10 +34,13 @@ def _walk(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
     body = recurrence.forward_body(operands)
     timesteps = operands.x.shape[0]
     h, states, values = operands.h0, [], []
-    for x, mask in zip(
-        operands.x.unbind(0), _steps(operands.mask, timesteps), strict=True
+    for x, mask, reset in zip(
+        operands.x.unbind(0),
+        _steps(operands.mask, timesteps),
+        _steps(operands.resets, timesteps),
+        strict=True,
     ):
-        h, gates = body(h, x, mask)
+        h, gates = body(h, x, mask, reset)
         states.append(h)
         if save:
             values.append(gates)
@@ -60,11 +63,11 @@ def _walk_back(
     timesteps = operands.x.shape[0]
     body = recurrence.backward_body(operands)
     values = [_steps(gate, timesteps) for gate in trace.values]
-    masks = _steps(operands.mask, timesteps)
+    masks, resets = (_steps(s, timesteps) for s in (operands.mask, operands.resets))
     d, terms = torch.zeros_like(operands.h0), []
     for t in reversed(range(timesteps)):
         gates = GateValues(*(gate[t] for gate in values))
-        d, step_terms = body(d + d_states[t], previous[t], gates, masks[t])
+        d, step_terms = body(d + d_states[t], previous[t], gates, masks[t], resets[t])
         terms.append(step_terms)
     return d, tuple(torch.stack(term[::-1]) for term in zip(*terms, strict=True))
 

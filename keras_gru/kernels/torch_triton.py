@@ -52,6 +52,8 @@ def refusal(call: SequenceCall) -> str | None:
         if function is not wanted:
             given = getattr(function, "__name__", repr(function))
             return f"it has {name}={wanted.__name__!r} only, not {given!r}"
+    if call.resets:
+        return "it has no resets inside of a sequence"
     if call.recurrent_dropout:
         return "it has no recurrent dropout, which needs a product a gate"
     if call.units > (most := min(MOST_UNITS, COLUMNS * _processors())):

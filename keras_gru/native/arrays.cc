@@ -25,11 +25,12 @@ bool absent_or(const GruArray& array, std::initializer_list<int64_t> shape) {
   return size(array) == 0 || has_shape(array, shape);
 }
 
-// Reads the problem off the options and the shapes of the first inputs.
+// Reads the problem off the options and the shapes of the first inputs; `constants` are
+// the mask, the resets and the recurrent dropout.
 const char* read_problem(const int64_t* options, const GruArray& sequences,
                          const GruArray& kernel, const GruArray& state,
-                         const GruArray& recurrent_kernel, const GruArray& mask,
-                         const GruArray& dropout, GruProblem* problem) {
+                         const GruArray& recurrent_kernel,
+                         const GruArray* constants, GruProblem* problem) {
   if (sequences.element != GRU_ELEMENT_FLOAT32 && sequences.element != GRU_ELEMENT_FLOAT64)
     return "sequences must be float32 or float64";
   if (sequences.rank != 3) return "sequences must be (batch, time, features)";
@@ -41,10 +42,13 @@ const char* read_problem(const int64_t* options, const GruArray& sequences,
     return "the kernel must be (features, 3 units)";
   if (!has_shape(recurrent_kernel, {units, 3 * units}))
     return "the recurrent kernel must be (units, 3 units)";
-  if (size(mask) != 0 && (mask.element != GRU_ELEMENT_BOOL ||
-                          !has_shape(mask, {sequences.dims[0], sequences.dims[1]})))
-    return "the mask must be (batch, time) of bool";
-  if (!absent_or(dropout, {3, sequences.dims[0], units}))
+  for (int64_t i = 0; i < 2; ++i) {
+    if (size(constants[i]) != 0 &&
+        (constants[i].element != GRU_ELEMENT_BOOL ||
+         !has_shape(constants[i], {sequences.dims[0], sequences.dims[1]})))
+      return "the mask and the resets must be (batch, time) of bool";
+  }
+  if (!absent_or(constants[2], {3, sequences.dims[0], units}))
     return "the recurrent dropout must be (3, batch, units)";
   *problem = {};
   problem->dtype =
@@ -65,9 +69,9 @@ const char* read_problem(const int64_t* options, const GruArray& sequences,
 }
 
 bool same_element(const GruArray* arrays, int64_t count, int32_t element,
-                  int64_t but = -1) {
+                  int64_t flags = -2) {
   for (int64_t i = 0; i < count; ++i) {
-    if (i != but && size(arrays[i]) != 0 && arrays[i].element != element) return false;
+    if (i != flags && i != flags + 1 && size(arrays[i]) != 0 && arrays[i].element != element) return false;
   }
   return true;
 }
@@ -82,23 +86,23 @@ extern "C" {
 
 int64_t gru_saved_arrays(const int64_t* options, const GruArray* inputs) {
   GruProblem problem;
-  if (read_problem(options, inputs[0], inputs[1], inputs[3], inputs[4], inputs[6],
-                   inputs[7], &problem) != nullptr)
+  if (read_problem(options, inputs[0], inputs[1], inputs[3], inputs[4], inputs + 6,
+                   &problem) != nullptr)
     return -1;
   return gru_saved_size(&problem);
 }
 
 const char* gru_forward_arrays(const int64_t* options, const GruArray* inputs,
                                const GruArray* outputs) {
-  const GruArray &sequences = inputs[0], &mask = inputs[6];
+  const GruArray &sequences = inputs[0];
   GruProblem problem;
   if (const char* wrong = read_problem(options, sequences, inputs[1], inputs[3], inputs[4],
-                                       mask, inputs[7], &problem))
+                                       inputs + 6, &problem))
     return wrong;
   const int64_t batch = problem.batch, time = problem.timesteps, units = problem.units;
   if (!same_element(inputs, GRU_FORWARD_INPUTS, sequences.element, 6) ||
       !same_element(outputs, GRU_FORWARD_OUTPUTS, sequences.element))
-    return "all arrays but the mask must have the dtype of the sequences";
+    return "all arrays but the mask and the resets must have the dtype of the sequences";
   if (!absent_or(inputs[2], {3 * units}) || !absent_or(inputs[5], {3 * units}))
     return "a bias must be (3 units)";
   if (!absent_or(outputs[0], {batch, time, units}))
@@ -109,28 +113,29 @@ const char* gru_forward_arrays(const int64_t* options, const GruArray* inputs,
     return "the saved array must have gru_saved_size() elements";
   const GruForward call{data(inputs[0]),  data(inputs[1]),  data(inputs[2]),
                         data(inputs[3]),  data(inputs[4]),  data(inputs[5]),
-                        static_cast<const uint8_t*>(data(mask)), data(inputs[7]),
+                        static_cast<const uint8_t*>(data(inputs[6])),
+                        static_cast<const uint8_t*>(data(inputs[7])), data(inputs[8]),
                         data(outputs[0]), data(outputs[1]), data(outputs[2])};
   return message(gru_forward(&problem, &call));
 }
 
 const char* gru_backward_arrays(const int64_t* options, const GruArray* inputs,
                                 const GruArray* outputs) {
-  const GruArray &sequences = inputs[0], &mask = inputs[4];
+  const GruArray &sequences = inputs[0];
   GruProblem problem;
   if (const char* wrong = read_problem(options, sequences, inputs[1], inputs[2], inputs[3],
-                                       mask, inputs[5], &problem))
+                                       inputs + 4, &problem))
     return wrong;
   const int64_t batch = problem.batch, time = problem.timesteps, units = problem.units;
   if (!same_element(inputs, GRU_BACKWARD_INPUTS, sequences.element, 4) ||
       !same_element(outputs, GRU_BACKWARD_OUTPUTS, sequences.element))
-    return "all arrays but the mask must have the dtype of the sequences";
-  if (!has_shape(inputs[6], {batch, time, units}))
+    return "all arrays but the mask and the resets must have the dtype of the sequences";
+  if (!has_shape(inputs[7], {batch, time, units}))
     return "the states must be (batch, time, units)";
-  if (!has_shape(inputs[7], {gru_saved_size(&problem)}))
+  if (!has_shape(inputs[8], {gru_saved_size(&problem)}))
     return "the saved array must have gru_saved_size() elements";
-  if (!absent_or(inputs[8], {batch, time, units}) ||
-      !absent_or(inputs[9], {batch, units}) ||
+  if (!absent_or(inputs[9], {batch, time, units}) ||
+      !absent_or(inputs[10], {batch, units}) ||
       !absent_or(outputs[0], {batch, time, problem.features}) ||
       !absent_or(outputs[1], {problem.features, 3 * units}) ||
       !absent_or(outputs[2], {3 * units}) || !absent_or(outputs[3], {batch, units}) ||
@@ -138,9 +143,10 @@ const char* gru_backward_arrays(const int64_t* options, const GruArray* inputs,
     return "a gradient must have the shape of what it is the gradient of";
   const GruBackward call{
       data(inputs[0]),  data(inputs[1]),  data(inputs[2]),
-      data(inputs[3]),  static_cast<const uint8_t*>(data(mask)),
-      data(inputs[5]),  data(inputs[6]),  data(inputs[7]),
-      data(inputs[8]),  data(inputs[9]),  data(outputs[0]), data(outputs[1]),
+      data(inputs[3]),  static_cast<const uint8_t*>(data(inputs[4])),
+      static_cast<const uint8_t*>(data(inputs[5])),
+      data(inputs[6]),  data(inputs[7]),  data(inputs[8]),
+      data(inputs[9]),  data(inputs[10]), data(outputs[0]), data(outputs[1]),
       data(outputs[2]), data(outputs[3]), data(outputs[4]),
       data(outputs[5])};
   return message(gru_backward(&problem, &call));

@@ -37,14 +37,15 @@ enum {
 };
 
 // Inputs of the forward pass: sequences, kernel, input bias, initial state, recurrent
-// kernel, recurrent bias, mask, recurrent dropout. Outputs: states, final state, saved.
-enum { GRU_FORWARD_INPUTS = 8, GRU_FORWARD_OUTPUTS = 3 };
+// kernel, recurrent bias, mask, resets, recurrent dropout. Outputs: states, final state,
+// saved.
+enum { GRU_FORWARD_INPUTS = 9, GRU_FORWARD_OUTPUTS = 3 };
 
 // Inputs of the backward pass: sequences, kernel, initial state, recurrent kernel,
-// mask, recurrent dropout, states, saved, gradients of states and final state. Outputs:
-// gradients of sequences, kernel, input bias, initial state, recurrent kernel, recurrent
-// bias.
-enum { GRU_BACKWARD_INPUTS = 10, GRU_BACKWARD_OUTPUTS = 6 };
+// mask, resets, recurrent dropout, states, saved, gradients of states and final state.
+// Outputs: gradients of sequences, kernel, input bias, initial state, recurrent kernel,
+// recurrent bias.
+enum { GRU_BACKWARD_INPUTS = 11, GRU_BACKWARD_OUTPUTS = 6 };
 
 // Elements of the `saved` output of a forward pass, or -1 where its inputs do not fit.
 GRU_EXPORT int64_t gru_saved_arrays(const int64_t* options, const GruArray* inputs);

@@ -38,8 +38,9 @@ class Native:
     Its arrays are the sequences `(batch, time, features)`, the kernel, the input bias,
     the initial state, the recurrent kernel and the recurrent bias, in this order.
     Without a kernel the sequences are projected already, `(batch, time, 3 * units)`;
-    the biases may be None too. Its constants are the mask `(batch, time)` and the
-    factors of the recurrent dropout `(3, batch, units)`; either may be None.
+    the biases may be None too. Its constants are the mask and the resets
+    `(batch, time)` and the factors of the recurrent dropout `(3, batch, units)`; each
+    may be None.
 
     Its outputs are the states `(batch, time, units)`, where they are asked for, and the
     final state `(batch, units)`.
@@ -81,7 +82,7 @@ class Native:
 
     def reference(self, arrays: Arrays, constants: Arrays) -> Tensors:
         sequences, kernel, input_bias, state, recurrent_kernel, recurrent_bias = arrays
-        mask, dropout = constants
+        mask, resets, dropout = constants
         plain = Recurrence(
             reset_after=self.options.reset_after,
             update_gate=self.options.update_gate,
@@ -99,6 +100,7 @@ class Native:
                 input_bias=input_bias,
                 recurrent_bias=recurrent_bias,
                 mask=mask,
+                resets=resets,
                 recurrent_dropout_masks=() if dropout is None else tuple(dropout),
             ),
             self.options.go_backwards,

@@ -97,6 +97,8 @@ typedef struct GruForward {
   const void* recurrent_kernel;  // (units, 3 units)
   const void* recurrent_bias;    // (3 units) or null
   const uint8_t* mask;           // (batch, timesteps) or null; non-zero = use
+  const uint8_t* resets;         // (batch, timesteps) or null; non-zero = the state
+                                 // before this used step is zero
   const void* recurrent_dropout;  // (3, batch, units) or null; see above
   void* states;                  // (batch, timesteps, units) or null
   void* final_state;             // (batch, units)
@@ -109,6 +111,7 @@ typedef struct GruBackward {
   const void* initial_state;
   const void* recurrent_kernel;
   const uint8_t* mask;
+  const uint8_t* resets;
   const void* recurrent_dropout;
   const void* states;             // from the forward pass
   const void* saved;              // from the forward pass

@@ -30,6 +30,7 @@ def forward(
     options: Options,
     arrays: Arrays,
     mask: Tensor | None,
+    resets: Tensor | None,
     dropout: Tensor | None,
     return_states: bool,
     save: bool,
@@ -50,7 +51,8 @@ def forward(
         (library.saved_size(problem) if save else 0,),
     ]
     results = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
-    operands = (*_all(arrays, dtype), _there(mask, bool), _there(dropout, dtype))
+    flags = _all((mask, resets), bool)
+    operands = (*_all(arrays, dtype), *flags, _there(dropout, dtype))
     states, final_state, saved = _call("gru_xla_forward", results, operands, options)
     return states, final_state, saved
 
@@ -59,6 +61,7 @@ def backward(
     options: Options,
     arrays: Arrays,
     mask: Tensor | None,
+    resets: Tensor | None,
     dropout: Tensor | None,
     states: Tensor,
     saved: Tensor,
@@ -74,7 +77,7 @@ def backward(
     ]
     operands = (
         *(sequences, kernel, initial_state, recurrent_kernel),
-        *(_there(mask, bool), _there(dropout, dtype)),
+        *(*_all((mask, resets), bool), _there(dropout, dtype)),
         *(states, saved, *_all(cotangents, dtype)),
     )
     gradients = _call("gru_xla_backward", shapes, operands, options)

@@ -48,6 +48,7 @@ def forward(
     options: Options,
     arrays: Arrays,
     mask: Tensor | None,
+    resets: Tensor | None,
     dropout: Tensor | None,
     return_states: bool,
     save: bool,
@@ -65,7 +66,7 @@ def forward(
     assert initial_state is not None
     states, final_state, saved = operations.keras_gru_forward(
         *_all(arrays, sequences.dtype),
-        _there(mask, tf.bool),
+        *_all((mask, resets), tf.bool),
         _there(dropout, sequences.dtype),
         options=options.as_integers(_threads()),
         wanted=[return_states, True, save],
@@ -82,6 +83,7 @@ def backward(
     options: Options,
     arrays: Arrays,
     mask: Tensor | None,
+    resets: Tensor | None,
     dropout: Tensor | None,
     states: Tensor,
     saved: Tensor,
@@ -97,7 +99,7 @@ def backward(
     ]
     gradients = operations.keras_gru_backward(
         *(sequences, kernel, initial_state, recurrent_kernel),
-        *(_there(mask, tf.bool), _there(dropout, dtype)),
+        *(*_all((mask, resets), tf.bool), _there(dropout, dtype)),
         *(states, saved, *_all(cotangents, dtype)),
         options=options.as_integers(_threads()),
         wanted=needed,
@@ -150,7 +152,7 @@ def _gradient(
 ) -> list[Tensor | None]:
     """The gradient of `KerasGruForward`, by its inputs."""
     inputs = [None if i.shape == (0,) else i for i in operation.inputs]
-    arrays, constants = inputs[:-2], inputs[-2:]  # the mask, the dropout
+    arrays, constants = inputs[:-3], inputs[-3:]  # mask, resets, dropout
     options = Options.from_integers(operation.get_attr("options"))
     had_states, _, had_saved = operation.get_attr("wanted")
     function = Native(options, return_states=True)
@@ -172,7 +174,7 @@ def _gradient(
             wanted,
         )
     )
-    return [*(next(gradients) if want else None for want in wanted), None, None]
+    return [*(next(gradients) if want else None for want in wanted), None, None, None]
 
 
 def _all(arrays: Arrays, dtype: Any) -> list[Tensor]:

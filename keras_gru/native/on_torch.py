@@ -26,6 +26,7 @@ def forward(
     options: Options,
     arrays: Arrays,
     mask: Tensor | None,
+    resets: Tensor | None,
     dropout: Tensor | None,
     return_states: bool,
     save: bool,
@@ -36,6 +37,7 @@ def forward(
         options: the convention. As many threads work as torch is set to use.
         arrays: those of `function.Native`.
         mask: `(batch, time)` bool, or None.
+        resets: `(batch, time)` bool, or None.
         dropout: factors `(3, batch, units)` of the state by gate, or None.
         return_states: whether the states of all steps are wanted.
         save: whether what the backward pass needs is wanted.
@@ -54,7 +56,7 @@ def forward(
     states = sequences.new_empty(shape) if return_states else None
     final_state = torch.empty_like(initial_state)
     saved = sequences.new_empty(library.saved_size(problem)) if save else None
-    arguments = (*dense, *_dense((mask, dropout)), states, final_state, saved)
+    arguments = (*dense, *_dense((mask, resets, dropout)), states, final_state, saved)
     library.forward(problem, library.Forward(*map(_address, arguments)))
     return states, final_state, saved
 
@@ -63,6 +65,7 @@ def backward(
     options: Options,
     arrays: Arrays,
     mask: Tensor | None,
+    resets: Tensor | None,
     dropout: Tensor | None,
     states: Tensor,
     saved: Tensor,
@@ -72,7 +75,7 @@ def backward(
     """The gradients of the wanted arrays; the others are None.
 
     Args:
-        options, arrays, mask, dropout: as in the forward pass.
+        options, arrays, mask, resets, dropout: as in the forward pass.
         states, saved: what it returned.
         cotangents: the gradients of the states and of the final state; either may be
             None.
@@ -85,7 +88,7 @@ def backward(
         torch.empty_like(array) if want and array is not None else None
         for array, want in zip(dense, wanted, strict=True)
     ]
-    constants, incoming = _dense((mask, dropout)), _dense(cotangents)
+    constants, incoming = _dense((mask, resets, dropout)), _dense(cotangents)
     library.backward(
         _problem(options, sequences, initial_state),
         library.Backward(

@@ -241,13 +241,13 @@ std::string register_all() {
       register_operation("KerasGruForward",
                          {"sequences: T", "kernel: T", "input_bias: T",
                           "initial_state: T", "recurrent_kernel: T", "recurrent_bias: T",
-                          "mask: bool", "recurrent_dropout: T"},
+                          "mask: bool", "resets: bool", "recurrent_dropout: T"},
                          {"states: T", "final_state: T", "saved: T"},
                          create<GRU_FORWARD_OUTPUTS>, compute_forward, &error))
     register_operation(
         "KerasGruBackward",
         {"sequences: T", "kernel: T", "initial_state: T", "recurrent_kernel: T",
-         "mask: bool", "recurrent_dropout: T", "states: T", "saved: T", "states_gradient: T",
+         "mask: bool", "resets: bool", "recurrent_dropout: T", "states: T", "saved: T", "states_gradient: T",
          "final_gradient: T"},
         {"sequences_gradient: T", "kernel_gradient: T", "input_bias_gradient: T",
          "initial_state_gradient: T", "recurrent_kernel_gradient: T",

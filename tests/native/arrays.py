@@ -36,7 +36,7 @@ def run(options, arrays, mask, return_states):
     Returns the states `(batch, time, units)` or None, and the final state.
     """
     *states, final_state = binding().differentiable(
-        Native(options, return_states), arrays, (mask, None)
+        Native(options, return_states), arrays, (mask, None, None)
     )
     return (states[0] if states else None), final_state
 
@@ -55,6 +55,7 @@ class Numbers:
     states_gradient: np.ndarray
     final_gradient: np.ndarray
     dropout: np.ndarray | None = None  # (3, batch, units)
+    resets: np.ndarray | None = None  # (batch, time), before which the state is zero
 
     @property
     def arrays(self):
@@ -102,6 +103,7 @@ def expected(numbers, **options):
         bias,
         mask=numbers.mask,
         recurrent_dropout_masks=numbers.dropout,
+        restarts=numbers.resets,
         **options,
     )
     # The oracle's outputs are 0 before the first used step, the states are not; the
@@ -157,6 +159,7 @@ class Layer:
         if projected:
             self.inputs[1:3] = None, None
         self.mask = self._cast(numbers.mask, np.uint8)
+        self.resets = self._cast(numbers.resets, np.uint8)
         self.dropout = self._cast(numbers.dropout)
         batch, timesteps, features = self.inputs[0].shape
         units = self.inputs[3].shape[1]
@@ -170,7 +173,7 @@ class Layer:
         size = library.saved_size(self.problem)
         self.saved = self._empty((size,)) if save else None
         self.forward_call = library.Forward(
-            *map(_address, (*self.inputs, self.mask, self.dropout)),
+            *map(_address, (*self.inputs, self.mask, self.resets, self.dropout)),
             *map(_address, (self.states, self.final, self.saved)),
         )
         library.forward(self.problem, self.forward_call)
@@ -188,7 +191,8 @@ class Layer:
             for array, name in zip(self.inputs, GRADIENTS, strict=True)
         ]
         self.backward_call = library.Backward(
-            *map(_address, (x, kernel, state, recurrent, self.mask, self.dropout)),
+            *map(_address, (x, kernel, state, recurrent)),
+            *map(_address, (self.mask, self.resets, self.dropout)),
             *map(_address, (self.states, self.saved, *self.incoming, *self.results)),
         )
         library.backward(self.problem, self.backward_call)

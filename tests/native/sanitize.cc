@@ -58,12 +58,15 @@ std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int s
               : mask_kind == 2 ? random() % 2 == 0              // holes
                                : 0;                             // nothing
   }
+  Array<uint8_t> resets(mask_kind % 2 ? new uint8_t[B * T_] : nullptr);
+  for (int64_t i = 0; resets && i < B * T_; ++i) resets[i] = random() % 3 == 0;
   const int64_t saved_size = gru_saved_size(&problem);
   Array<T> states(new T[B * T_ * H]), final_state(new T[B * H]), saved(new T[saved_size]);
   const GruForward forward{x.get(),    projected ? nullptr : kernel.get(),
                            b.get(),    h0.get(),
                            u.get(),    c.get(),
-                           mask.get(), dropout.get(), states.get(),
+                           mask.get(), resets.get(),
+                           dropout.get(), states.get(),
                            final_state.get(), saved.get()};
   if (gru_forward(&problem, &forward) != GRU_OK) std::abort();
   // And without the states, as in inference.
@@ -82,6 +85,7 @@ std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int s
                              h0.get(),
                              u.get(),
                              mask.get(),
+                             resets.get(),
                              dropout.get(),
                              states.get(),
                              saved.get(),

@@ -57,10 +57,12 @@ def same_bits(first, second):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_against_the_oracle(convention, dtype, shape):
-    """Every instruction set, every kind of mask, both directions, dropout."""
+    """Every instruction set, every kind of mask, both directions, dropout, resets."""
     options = CONVENTIONS[convention]
     for mask, backwards, dropout in itertools.product(MASKS, (False, True), (0.0, 0.4)):
         numbers = draw(shape, mask, options["reset_after"], dropout=dropout)
+        if dropout:
+            numbers.resets = np.random.default_rng(1).random(shape[:2]) < 0.3
         wanted = expected(numbers, go_backwards=backwards, **options)
         for names in instructions():
             layer = Layer(dtype, go_backwards=backwards, instructions=names, **options)
