@@ -4,8 +4,19 @@ from keras_gru import tuning as tuning
 from keras_gru.bidirectional import Bidirectional as Bidirectional
 from keras_gru.cell import GRUCellV as GRUCellV
 from keras_gru.layer import GRU as GRU
+from keras_gru.packing import Packed as Packed
+from keras_gru.packing import pack_sequences as pack_sequences
 from keras_gru.variants import VARIANTS as VARIANTS
 
 __version__ = "0.1.0"
 
-__all__ = ["GRU", "VARIANTS", "Bidirectional", "GRUCellV", "__version__", "tuning"]
+__all__ = [
+    "GRU",
+    "VARIANTS",
+    "Bidirectional",
+    "GRUCellV",
+    "Packed",
+    "__version__",
+    "pack_sequences",
+    "tuning",
+]

@@ -170,7 +170,13 @@ class GRUCellV(keras.layers.GRUCell):
 
         return super().add_weight(*args, initializer=initializer, **kwargs)
 
-    def call(self, inputs: Tensor, states: Any, training: bool = False) -> Any:
+    def call(
+        self,
+        inputs: Tensor,
+        states: Any,
+        training: bool = False,
+        resets: Tensor | None = None,
+    ) -> Any:
         nested = keras.tree.is_nested(states)
         if nested and len(states) != 1:
             raise ValueError(
@@ -181,6 +187,10 @@ class GRUCellV(keras.layers.GRUCell):
         arguments.shape(
             "states", h.shape, (inputs.shape[0], self.units), "(batch, units)"
         )
+        if resets is not None:
+            resets = ops.cast(ops.convert_to_tensor(resets), "bool")
+            arguments.shape("resets", resets.shape, (inputs.shape[0],), "(batch,)")
+            h = backends.current().where(resets[:, None], ops.zeros_like(h), h)
         weights = self.compute_weights()
         dropout: tuple[Tensor, ...] = ()
         recurrent_dropout: tuple[Tensor, ...] = ()

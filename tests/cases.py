@@ -212,6 +212,7 @@ class Numbers:
     weights: list  # kernel, recurrent_kernel and, with use_bias, bias
     d_outputs: np.ndarray  # gradient that comes down to the outputs
     d_state: np.ndarray  # gradient that comes down to the final state
+    resets: np.ndarray | None = None  # (batch, time), where a sequence begins
 
 
 def numbers(case: Case, seed: int = 0) -> Numbers:
@@ -268,6 +269,23 @@ def make_mask(kind, batch, timesteps, rng):
     raise ValueError(f"no mask kind {kind!r}")
 
 
+def restarts_of(resets, mask, go_backwards):
+    """(batch, time): which steps are processed from a state of zeros.
+
+    Read from its end, a sequence is begun after the step at which the one behind it
+    begins in time. What the mask skips begins nothing.
+    """
+    restarts = np.zeros(resets.shape, bool)
+    for row in range(len(resets)):
+        anew = False
+        for time in reversed(range(resets.shape[1])):
+            if mask is not None and not mask[row, time]:
+                continue
+            restarts[row, time] = anew if go_backwards else resets[row, time]
+            anew = resets[row, time]
+    return restarts
+
+
 def judge(case: Case, given: Numbers, dropout_masks=None, recurrent_dropout_masks=None):
     """Asks the oracle: returns (outputs, final state, gradients by name)."""
     maths = case.maths
@@ -278,6 +296,9 @@ def judge(case: Case, given: Numbers, dropout_masks=None, recurrent_dropout_mask
         given.h0,
         *given.weights,
         mask=given.mask,
+        restarts=None
+        if given.resets is None
+        else restarts_of(given.resets, given.mask, maths["go_backwards"]),
         dropout_masks=dropout_masks,
         recurrent_dropout_masks=recurrent_dropout_masks,
         **{name: maths[name] for name in names},

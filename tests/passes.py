@@ -103,10 +103,10 @@ def set_weights(layer, weights):
         variable.assign(value)
 
 
-def kernel_refuses(name, case: Case, dtype) -> bool:
+def kernel_refuses(name, case: Case, dtype, resets=False) -> bool:
     """Whether the kernel says that it cannot run this case in this dtype."""
     layer = build_layer(case, numbers(case).weights)
-    call = layer._describe(case.shape[:3], case.mask != "none", case.training)
+    call = layer._describe(case.shape[:3], case.mask != "none", case.training, resets)
     (kernel,) = (k for k in kernels.KERNELS if kernels.name_of(k) == name)
     return kernel.refusal(dataclasses.replace(call, dtype=dtype)) is not None
 
@@ -118,9 +118,10 @@ def run_layer(layer, given: Numbers, training=False) -> Pass:
         np.asarray(a, dtype)
         for a in (given.x, given.h0, given.d_outputs, given.d_state)
     )
+    more = {} if given.resets is None else {"resets": given.resets}
     differentiate = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND]
     outputs, state, gradients = differentiate(
-        layer, x, h0, given.mask, training, d_outputs, d_state
+        layer, x, h0, given.mask, training, d_outputs, d_state, **more
     )
     names = ["x", "h0", *(v.path.rpartition("/")[2] for v in layer.trainable_variables)]
     return Pass(
@@ -134,13 +135,15 @@ def to_numpy(tensor):
     return np.asarray(keras.ops.convert_to_numpy(tensor))
 
 
-def _tensorflow(layer, x, h0, mask, training, d_outputs, d_state):
+def _tensorflow(layer, x, h0, mask, training, d_outputs, d_state, **more):
     import tensorflow as tf
 
     x, h0 = tf.constant(x), tf.constant(h0)
     with tf.GradientTape() as tape:
         tape.watch([x, h0])
-        outputs, state = layer(x, initial_state=h0, mask=mask, training=training)
+        outputs, state = layer(
+            x, initial_state=h0, mask=mask, training=training, **more
+        )
         loss = tf.reduce_sum(outputs * d_outputs) + tf.reduce_sum(state * d_state)
     weights = [variable.value for variable in layer.trainable_variables]
     gradients = tape.gradient(
@@ -149,7 +152,7 @@ def _tensorflow(layer, x, h0, mask, training, d_outputs, d_state):
     return outputs, state, gradients
 
 
-def _jax(layer, x, h0, mask, training, d_outputs, d_state):
+def _jax(layer, x, h0, mask, training, d_outputs, d_state, **more):
     import jax
     import jax.numpy as jnp
 
@@ -172,7 +175,7 @@ def _jax(layer, x, h0, mask, training, d_outputs, d_state):
     return outputs, state, [d_x, d_h0, *d_weights]
 
 
-def _torch(layer, x, h0, mask, training, d_outputs, d_state):
+def _torch(layer, x, h0, mask, training, d_outputs, d_state, **more):
     import torch
 
     device = layer.trainable_variables[0].value.device
@@ -182,7 +185,8 @@ def _torch(layer, x, h0, mask, training, d_outputs, d_state):
     x.requires_grad_(), h0.requires_grad_()
     if mask is not None:
         mask = torch.tensor(mask, device=device)
-    outputs, state = layer(x, initial_state=h0, mask=mask, training=training)
+    more = {name: torch.tensor(value, device=device) for name, value in more.items()}
+    outputs, state = layer(x, initial_state=h0, mask=mask, training=training, **more)
     loss = (outputs * d_outputs).sum() + (state * d_state).sum()
     weights = [variable.value for variable in layer.trainable_variables]
     gradients = torch.autograd.grad(

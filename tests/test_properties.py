@@ -39,7 +39,12 @@ def cases_and_numbers(draw, training=False):
         _padding(batch, timesteps, right=False),
         arrays.arrays(bool, (batch, timesteps)),
     )
-    return case, dataclasses.replace(drawn, mask=draw(masks, label="mask"))
+    resets = st.one_of(st.none(), arrays.arrays(bool, (batch, timesteps)))
+    return case, dataclasses.replace(
+        drawn,
+        mask=draw(masks, label="mask"),
+        resets=draw(resets, label="resets"),
+    )
 
 
 def _padding(batch, timesteps, right):

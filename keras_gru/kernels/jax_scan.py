@@ -33,7 +33,9 @@ def _walk(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
         h, values = body(h, *inputs)
         return h, (h, values)  # XLA drops the values where nothing reads them
 
-    _, (states, values) = lax.scan(step, operands.h0, (operands.x, operands.mask, operands.resets))
+    _, (states, values) = lax.scan(
+        step, operands.h0, (operands.x, operands.mask, operands.resets)
+    )
     return Trace(states, values)
 
 

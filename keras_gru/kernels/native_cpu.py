@@ -76,7 +76,9 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     masks = tensors.recurrent_dropout_masks
     dropout = ops.stack(masks) if masks else None  # (3, batch, units)
     *states, final_state = binding().differentiable(
-        Native(options, call.return_sequences), arrays, (tensors.mask, tensors.resets, dropout)
+        Native(options, call.return_sequences),
+        arrays,
+        (tensors.mask, tensors.resets, dropout),
     )
     return SequenceResult(states[0] if states else None, final_state)
 
