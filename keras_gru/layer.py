@@ -84,6 +84,10 @@ class GRU(keras.layers.RNN):
             first used step). Default: the mask that the layer before attached to
             `sequences`.
         training: whether dropout acts.
+        resets: `(batch, time)`, True where a sequence begins inside of a row: the
+            state is zero before this step, and no gradient crosses the border. With
+            `go_backwards` the border is the same, met from its other side. A step
+            that `mask` skips begins none. `keras_gru.pack_sequences` makes them.
 
     Returns:
         The outputs `(batch, time, units)` with `return_sequences`, else the

@@ -29,7 +29,7 @@ def compiled(program, dtype, architecture, reset_after, sizes):
     h0 = torch.zeros(batch, units, dtype=dtype)
     mask = torch.ones(1, batch, 1, dtype=torch.bool)
     recurrence = Recurrence(reset_after, "keep", None, None, False)
-    operands = Operands(h0, h0, h0, h0, mask, ())
+    operands = Operands(h0, h0, h0, h0, mask, None, ())
     constants = function._constants(recurrence, operands, GPUS[architecture])
     options = {"num_warps": constants.pop("num_warps"), "num_stages": 1}
     constants |= {"RESET_AFTER": reset_after, "BIASED": reset_after, "SAVED": True}

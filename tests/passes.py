@@ -160,7 +160,7 @@ def _jax(layer, x, h0, mask, training, d_outputs, d_state, **more):
 
     def loss(x, h0, weights):
         (outputs, state), updated = layer.stateless_call(
-            weights, frozen, x, initial_state=h0, mask=mask, training=training
+            weights, frozen, x, initial_state=h0, mask=mask, training=training, **more
         )
         value = jnp.sum(outputs * d_outputs) + jnp.sum(state * d_state)
         return value, (outputs, state, updated)

@@ -89,7 +89,7 @@ def test_in_a_functional_model_that_is_saved(tmp_path):
     outputs = keras_gru.GRU(6, return_sequences=True)(inputs[0], resets=inputs[1])
     model = keras.Model(inputs, outputs)
     model.compile("sgd", "mse")
-    x = np.random.default_rng(2).normal(size=ODD[:2] + (5,)).astype("float32")
+    x = np.random.default_rng(2).normal(size=(*ODD[:2], 5)).astype("float32")
     model.fit((x, RESETS), np.zeros((*ODD[:2], 6)), verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")

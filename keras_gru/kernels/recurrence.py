@@ -219,7 +219,8 @@ the gradient of the first state, and what `Recurrence.collect` wants stacked."""
 class Loops:
     """An `autodiff.Pass`: a framework's two loops around the bodies of a recurrence.
 
-    Its arrays are the first four `Operands`, its constants the others; its one output is the states, `(time, batch, units)`.
+    Its arrays are the first four `Operands`, its constants the others;
+    its one output is the states, `(time, batch, units)`.
     """
 
     recurrence: Recurrence

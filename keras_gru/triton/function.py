@@ -19,7 +19,7 @@ ROWS = 16  # as many as a tensor core wants
 
 def walk(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
     """The states after each step, and the gates where they are to be saved."""
-    x, h0, kernel, bias, mask, _ = operands
+    x, h0, kernel, bias, mask, *_ = operands
     timesteps, batch, _ = x.shape
     units = h0.shape[1]
     states = h0.new_empty(timesteps, batch, units)
