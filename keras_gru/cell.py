@@ -74,6 +74,7 @@ class GRUCellV(keras.layers.GRUCell):
         inputs: `(batch, features)`.
         states: `(batch, units)`, or a list of that one tensor.
         training: whether dropout acts.
+        resets: `(batch,)`, True where the state is to be zero before this step.
 
     Returns:
         The output, `(batch, units)`, and the new state, which is the same tensor
