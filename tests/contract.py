@@ -50,6 +50,7 @@ def call_of(case, dtype="float32", **changes):
         units=units,
         **{
             "masked": case.mask != "none",
+            "resets": False,
             "training": case.training,
             "dropout_masks": 0,
             "recurrent_dropout": False,
