@@ -91,7 +91,7 @@ def resolving_jit() -> bool:
 
 
 def device() -> str:
-    """`"gpu"` or `"cpu"`: where the backend puts new tensors."""
+    """`"cpu"`, `"gpu"` or `"tpu"`: where the backend puts new tensors."""
     backend = keras.backend.backend()
     if backend == "torch":
         import torch
@@ -100,7 +100,8 @@ def device() -> str:
     if backend == "jax":
         import jax
 
-        return "cpu" if jax.default_backend() == "cpu" else "gpu"
+        platform = jax.default_backend()
+        return platform if platform in ("cpu", "tpu") else "gpu"
     import tensorflow as tf
 
     return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"

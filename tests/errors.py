@@ -21,7 +21,7 @@ from tests.tolerances import error
 
 SHAPE = (8, 100, 24, 48)
 """(batch, time, features, units)."""
-DTYPES = ("float32", "float64")
+DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
 def largest_error(kernel: str, dtype: str) -> float | None:
@@ -52,7 +52,8 @@ def errors_of(case: Case, kernel: str, dtype: str) -> list[float]:
 
 
 def main() -> int:
-    print(f"| kernel ({BACKEND}, {SHAPE}) | {' | '.join(DTYPES)} |\n|---|---|---|")
+    print(f"| kernel ({BACKEND}, {SHAPE}) | {' | '.join(DTYPES)} |")
+    print("|---" * (1 + len(DTYPES)) + "|")
     for kernel, runs in KERNELS.items():
         if BACKEND not in runs.backends:
             continue

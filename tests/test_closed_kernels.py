@@ -99,7 +99,7 @@ def test_what_tensorflow_cudnn_hands_to_keras(convention, monkeypatch):
         ({"compiled": True}, "XLA"),
         ({"use_bias": False}, "needs a bias"),
         ({"reset_after": False}, "after the recurrent product only"),
-        ({"activation": keras.activations.relu}, "activation='tanh' only, not 'relu'"),
+        ({"activation": keras.activations.relu}, "no activation='relu', only tanh"),
         ({"unroll": True}, "unroll=True"),
         ({"recurrent_dropout": True}, "recurrent dropout"),
         ({"dropout_masks": 3}, "implementation=1"),

@@ -256,10 +256,10 @@ def test_the_interpreter_runs_by_name_only():
         ({"backend": "jax"}, "runs on torch"),
         ({"device": "cpu"}, "needs a GPU"),
         ({"dtype": "float64"}, "not in float64"),
-        ({"activation": keras.activations.relu}, "activation='tanh' only, not 'relu'"),
+        ({"activation": keras.activations.relu}, "no activation='relu', only tanh"),
         (
             {"recurrent_activation": keras.activations.tanh},
-            "'sigmoid' only, not 'tanh'",
+            "no recurrent_activation='tanh', only sigmoid",
         ),
         ({"recurrent_dropout": True}, "recurrent dropout"),
         ({"units": 1025}, "1024 units at most on this GPU, not 1025"),

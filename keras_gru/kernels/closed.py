@@ -15,40 +15,28 @@ from keras import ops
 from keras_gru import equations
 from keras_gru.backends import current
 from keras_gru.equations import Tensor
+from keras_gru.kernels.abilities import Abilities
 from keras_gru.kernels.compaction import compact, expand
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.projection import cleared
+
+ABILITIES = Abilities(
+    activations=(keras.activations.tanh,),
+    recurrent_activations=(keras.activations.sigmoid,),
+    reset_before=False,
+    resets=False,
+    recurrent_dropout=False,
+    dropout_by_gate=False,
+    compiled=False,
+)
+"""Those that all closed kernels share."""
 
 Run = Callable[[SequenceTensors], Tensor]
 """Unmasked, forward, keep form -> the states `(batch, time, units)`."""
 
 
-def refusal(call: SequenceCall) -> str | None:
-    """The reasons that all closed kernels share."""
-    if not call.reset_after:
-        return "it applies the reset gate after the recurrent product only"
-    for name, function, wanted in (
-        ("activation", call.activation, keras.activations.tanh),
-        ("recurrent_activation", call.recurrent_activation, keras.activations.sigmoid),
-    ):
-        if function is not wanted:
-            given = getattr(function, "__name__", repr(function))
-            return f"it has {name}={wanted.__name__!r} only, not {given!r}"
-    if call.unroll:
-        return "unroll=True asks for a loop that is written out"
-    if call.resets:
-        return "it has no resets inside of a sequence"
-    if call.recurrent_dropout:
-        return "it has no recurrent dropout"
-    if call.dropout_masks == 3:
-        return "implementation=1 drops the inputs of each gate apart"
-    if call.exporting:
-        return "an export must not depend on it"
-    return None
-
-
 def run(kernel: Run, call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
-    """Turns any call that `refusal` lets through into one that `kernel` runs."""
+    """Turns any call that `ABILITIES` lets through into one that `kernel` runs."""
     tensors = cleared(tensors)
     sequences, mask = tensors.sequences, tensors.mask
     for dropout in tensors.dropout_masks:

@@ -1,15 +1,17 @@
 """What a kernel is: what it is told, what it gets, what it returns.
 
-A kernel is a module of this folder with two functions and a sentence:
+A kernel is a module of this folder:
 
-    refusal(call) -> str | None       None, or the reason why it cannot run `call`
+    ABILITIES                         what it can run at all, as data
+    refusal(call) -> str | None       None, or the reason why it cannot run `call`:
+                                      beyond its abilities, or not on this machine
     run(call, tensors) -> SequenceResult
     DERIVATIVES                       which derivatives it has, and what computes them
 
-The choice rests on the `SequenceCall` alone, which holds no tensor, so that it
-can be made and explained before anything is computed. The layer, not the
-kernel, turns states into outputs (leading masked steps, `zero_output_for_mask`):
-a kernel has one duty, the states.
+The choice asks for the `SequenceCall`, which holds no tensor, so that it can be made
+and explained before anything is computed. The layer, not the kernel, turns states into
+outputs (leading masked steps, `zero_output_for_mask`): a kernel has one duty, the
+states.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ class SequenceCall:
 
     Attributes:
         backend: `"tensorflow"`, `"jax"` or `"torch"`.
-        device: `"cpu"` or `"gpu"`.
+        device: `"cpu"`, `"gpu"` or `"tpu"`.
         exporting: an exporter traces the call.
         compiled: XLA (TensorFlow) or torch.compile compiles the call.
         dtype: the dtype of all tensors, `"float32"`, …

@@ -13,9 +13,12 @@ from keras_gru.kernels.recurrence import Loops, Operands, Recurrence, Trace
 DERIVATIVES = autodiff.ONCE
 
 
+ABILITIES = recurrence.abilities("jax")
+
+
 def refusal(call: SequenceCall) -> str | None:
     """The reasons of all scans; it runs wherever JAX does."""
-    return recurrence.refusal(call, "jax")
+    return ABILITIES.lacks(call)
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

@@ -17,6 +17,7 @@ from keras import ops
 
 from keras_gru import autodiff
 from keras_gru.equations import Tensor
+from keras_gru.kernels.abilities import Abilities
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.projection import cleared, project_sequences
 from keras_gru.native import library
@@ -24,28 +25,19 @@ from keras_gru.native.function import ACTIVATIONS, Native, binding
 from keras_gru.native.library import Options
 
 DERIVATIVES = autodiff.ONCE
+ABILITIES = Abilities(
+    dtypes=("float32", "float64", "bfloat16", "float16"),
+    activations=ACTIVATIONS,
+    recurrent_activations=ACTIVATIONS,
+    compiled=False,
+)
 LOW_PRECISION = ("bfloat16", "float16")  # computed in float32, all steps of a sequence
 
 
 def refusal(call: SequenceCall) -> str | None:
     """None, or the reason why the compiled kernel cannot run the call."""
-    if call.compiled:  # first: torch.compile warns of the cache behind the next lines
-        return "XLA (jit_compile=True) or torch.compile cannot look into it"
-    if (reason := library.missing()) is not None:
-        return reason
-    if call.dtype not in (*library.DTYPES, *LOW_PRECISION):
-        return f"it computes in {' and '.join(library.DTYPES)}, not in {call.dtype}"
-    for argument in ("activation", "recurrent_activation"):
-        function = getattr(call, argument)
-        if function not in ACTIVATIONS:
-            name = getattr(function, "__name__", repr(function))
-            return f"it has no {argument}={name}, only {', '.join(library.ACTIVATIONS)}"
-    if call.unroll:
-        return "unroll=True asks for a loop that is written out"
-    if call.exporting:
-        return "an export must not depend on it"
-    environment: str | None = binding().refusal()
-    return environment
+    # In this order: torch.compile warns of the caches behind the others.
+    return ABILITIES.lacks(call) or library.missing() or binding().refusal()
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

@@ -11,15 +11,19 @@ from __future__ import annotations
 import functools
 
 from keras_gru.kernels import recurrence
+from keras_gru.kernels.abilities import Abilities
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.recurrence import Recurrence
 
 DERIVATIVES = "every one, in both modes, by the framework"
 
 
+ABILITIES = Abilities(unrolled=True, exported=True)
+
+
 def refusal(call: SequenceCall) -> str | None:
     """None: it runs every call."""
-    return None
+    return ABILITIES.lacks(call)
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

@@ -18,6 +18,7 @@ from keras import ops
 from keras_gru import autodiff, backends, equations, gradients
 from keras_gru.autodiff import Arrays, Tensors
 from keras_gru.equations import Activation, GateValues, Tensor
+from keras_gru.kernels.abilities import Abilities
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.projection import cleared, project_sequences, time_major
 
@@ -275,21 +276,12 @@ def _start_anew(state: Tensor, resets: Tensor | None) -> Tensor:
     return backends.current().where(resets, ops.zeros_like(state), state)
 
 
-def refusal(call: SequenceCall, backend: str) -> str | None:
-    """The reasons that all scans share."""
-    if call.backend != backend:
-        return f"it runs on {backend}; the backend is {call.backend}"
-    if call.unroll:
-        return "unroll=True asks for a loop that is written out"
-    if call.exporting:
-        return "an export takes the plain loop, which every exporter can write"
-    for name in ("activation", "recurrent_activation"):
-        function = getattr(call, name)
-        if function not in gradients.DERIVATIVES:
-            known = ", ".join(sorted(f.__name__ for f in gradients.DERIVATIVES))
-            given = getattr(function, "__name__", repr(function))
-            return f"it has no derivative of {name}={given!r}; it has those of {known}"
-    return None
+def abilities(backend: str) -> Abilities:
+    """Those of a backend's scan."""
+    known = gradients.DERIVATIVES
+    return Abilities(
+        backends=(backend,), activations=known, recurrent_activations=known
+    )
 
 
 def run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 
 from keras_gru import keras_private
@@ -14,17 +16,18 @@ DERIVATIVES = (
 )
 
 
+ABILITIES = replace(
+    closed.ABILITIES,
+    backends=("tensorflow",),
+    without_bias=False,  # so is Keras' function
+)
+
+
 def refusal(call: SequenceCall) -> str | None:
     """It runs the conventions of cuDNN, with a bias, on a GPU; see `closed`."""
-    if call.backend != "tensorflow":
-        return f"it runs on tensorflow; the backend is {call.backend}"
-    if call.device != "gpu":
+    if call.backend == "tensorflow" and call.device != "gpu":
         return "cuDNN needs a GPU, and TensorFlow sees none"
-    if call.compiled:
-        return "XLA (jit_compile=True) cannot compile cuDNN's operation"
-    if not call.use_bias:
-        return "Keras' function for cuDNN needs a bias"
-    return closed.refusal(call)
+    return ABILITIES.lacks(call)
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

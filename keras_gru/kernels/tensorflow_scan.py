@@ -21,9 +21,12 @@ from keras_gru.kernels.recurrence import Loops, Operands, Recurrence, Trace
 DERIVATIVES = autodiff.ONCE
 
 
+ABILITIES = recurrence.abilities("tensorflow")
+
+
 def refusal(call: SequenceCall) -> str | None:
     """The reasons of all scans; it runs in graphs, compiled or not, and eagerly."""
-    return recurrence.refusal(call, "tensorflow")
+    return ABILITIES.lacks(call)
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from keras_gru import equations
 from keras_gru.equations import Tensor
 from keras_gru.kernels import closed
@@ -13,15 +15,14 @@ DERIVATIVES = (
 )
 
 
+ABILITIES = replace(
+    closed.ABILITIES, backends=("torch",), dtypes_on_cpu=("float32", "float64")
+)
+
+
 def refusal(call: SequenceCall) -> str | None:
     """It runs the conventions of cuDNN; see `closed`."""
-    if call.backend != "torch":
-        return f"it runs on torch; the backend is {call.backend}"
-    if call.compiled:
-        return "torch.compile cannot look into it"
-    if call.device == "cpu" and call.dtype not in ("float32", "float64"):
-        return f"it does not run {call.dtype} on a CPU"
-    return closed.refusal(call)
+    return ABILITIES.lacks(call)
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

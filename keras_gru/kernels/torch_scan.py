@@ -17,9 +17,12 @@ from keras_gru.kernels.recurrence import Loops, Operands, Recurrence, Trace
 DERIVATIVES = autodiff.ONCE
 
 
+ABILITIES = recurrence.abilities("torch")
+
+
 def refusal(call: SequenceCall) -> str | None:
     """The reasons of all scans; it runs on every device of torch."""
-    return recurrence.refusal(call, "torch")
+    return ABILITIES.lacks(call)
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

@@ -16,13 +16,22 @@ import keras
 
 from keras_gru import autodiff, surroundings
 from keras_gru.kernels import recurrence, torch_native
+from keras_gru.kernels.abilities import Abilities
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.recurrence import Loops, Recurrence
 from keras_gru.triton import COLUMNS, interpreted
 
 DERIVATIVES = autodiff.ONCE
 
-DTYPES = ("float32", "bfloat16", "float16")
+ABILITIES = Abilities(
+    backends=("torch",),
+    dtypes=("float32", "bfloat16", "float16"),
+    activations=(keras.activations.tanh,),
+    recurrent_activations=(keras.activations.sigmoid,),
+    resets=False,
+    recurrent_dropout=False,
+    compiled=False,
+)
 
 MOST_UNITS = 1024
 """Measured up to here; past it cuDNN's products should win, where cuDNN can."""
@@ -33,35 +42,17 @@ OLDEST = (8, 0)
 
 def refusal(call: SequenceCall) -> str | None:
     """None, or the reason why the program cannot run the call."""
-    if call.backend != "torch":
-        return f"it runs on torch; the backend is {call.backend}"
-    if call.compiled:  # first: torch.compile warns of the caches behind the next lines
-        return "torch.compile does not look into it"
+    # In this order: torch.compile warns of the caches behind the others.
+    if (reason := ABILITIES.lacks(call)) is not None:
+        return reason
     if not _installed():
         return "Triton is not installed beside torch; on Linux: pip install triton"
     if (reason := _no_gpu(call)) is not None:
         return reason
-    if call.dtype not in DTYPES:
-        return f"it computes in {', '.join(DTYPES)}, not in {call.dtype}"
     if interpreted() and call.dtype == "bfloat16":
         return "Triton's interpreter multiplies bfloat16 as if it were integers"
-    for name, function, wanted in (
-        ("activation", call.activation, keras.activations.tanh),
-        ("recurrent_activation", call.recurrent_activation, keras.activations.sigmoid),
-    ):
-        if function is not wanted:
-            given = getattr(function, "__name__", repr(function))
-            return f"it has {name}={wanted.__name__!r} only, not {given!r}"
-    if call.resets:
-        return "it has no resets inside of a sequence"
-    if call.recurrent_dropout:
-        return "it has no recurrent dropout, which needs a product a gate"
     if call.units > (most := min(MOST_UNITS, COLUMNS * _processors())):
         return f"it takes {most} units at most on this GPU, not {call.units}"
-    if call.unroll:
-        return "unroll=True asks for a loop that is written out"
-    if call.exporting:
-        return "an export must not depend on it"
     return None
 
 

@@ -15,6 +15,7 @@ if BACKEND != "jax":
 import jax
 from jax import numpy as jnp
 
+from keras_gru import surroundings
 from keras_gru.native import on_jax
 from keras_gru.native.library import Options
 
@@ -112,3 +113,11 @@ def test_refusal_on_an_accelerator(monkeypatch):
     assert on_jax.refusal() is None
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert "'gpu'" in on_jax.refusal()
+
+
+@pytest.mark.parametrize(
+    ("platform", "device"), [("cpu", "cpu"), ("cuda", "gpu"), ("tpu", "tpu")]
+)
+def test_each_platform_is_a_device(platform, device, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    assert surroundings.device() == device

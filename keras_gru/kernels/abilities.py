@@ -1,0 +1,91 @@
+"""What a kernel can run, as data, and the reasons why it does not run a call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from keras_gru.equations import Activation
+from keras_gru.kernels.contract import SequenceCall
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a kernel can run; by default all that there is, but for the last two.
+
+    Attributes:
+        backends: those that it runs on.
+        dtypes: those that it computes in; None for all.
+        dtypes_on_cpu: the same where they differ on a CPU.
+        activations, recurrent_activations: the functions that it has; None for all.
+        reset_before: the reset gate before the recurrent product, too.
+        without_bias: also without one.
+        resets: states that start anew inside of sequences.
+        recurrent_dropout: three masks on the state.
+        dropout_by_gate: three masks on the input.
+        compiled: inside of XLA (TensorFlow) or torch.compile.
+        unrolled: as a loop that is written out.
+        exported: in a file of its own, without this package.
+    """
+
+    backends: tuple[str, ...] = ("tensorflow", "jax", "torch")
+    dtypes: tuple[str, ...] | None = None
+    dtypes_on_cpu: tuple[str, ...] | None = None
+    activations: Collection[Activation] | None = None
+    recurrent_activations: Collection[Activation] | None = None
+    reset_before: bool = True
+    without_bias: bool = True
+    resets: bool = True
+    recurrent_dropout: bool = True
+    dropout_by_gate: bool = True
+    compiled: bool = True
+    unrolled: bool = False
+    exported: bool = False
+
+    def lacks(self, call: SequenceCall) -> str | None:
+        """None, or the first reason why such a kernel cannot run the call."""
+        if call.backend not in self.backends:
+            return f"it runs on {self.backends[0]}; the backend is {call.backend}"
+        if call.compiled and not self.compiled:
+            return "XLA (jit_compile=True) or torch.compile cannot look into it"
+        here = self.dtypes_on_cpu if call.device == "cpu" else None
+        dtypes = here or self.dtypes
+        if dtypes is not None and call.dtype not in dtypes:
+            return f"it computes in {', '.join(dtypes)}, not in {call.dtype}"
+        for name, function, known in (
+            ("activation", call.activation, self.activations),
+            (
+                "recurrent_activation",
+                call.recurrent_activation,
+                self.recurrent_activations,
+            ),
+        ):
+            if known is not None and function not in known:
+                given = getattr(function, "__name__", repr(function))
+                names = ", ".join(sorted(one.__name__ for one in known))
+                return f"it has no {name}={given!r}, only {names}"
+        switches = (
+            (
+                not call.reset_after and not self.reset_before,
+                "it applies the reset gate after the recurrent product only",
+            ),
+            (not call.use_bias and not self.without_bias, "it needs a bias"),
+            (call.resets and not self.resets, "it has no resets inside of a sequence"),
+            (
+                call.recurrent_dropout and not self.recurrent_dropout,
+                "it has no recurrent dropout",
+            ),
+            (
+                call.dropout_masks == 3 and not self.dropout_by_gate,
+                "implementation=1 drops the inputs of each gate apart",
+            ),
+            (
+                call.unroll and not self.unrolled,
+                "unroll=True asks for a loop that is written out",
+            ),
+            (
+                call.exporting and not self.exported,
+                "an export must not depend on it, and takes the plain loop",
+            ),
+        )
+        return next((reason for lacking, reason in switches if lacking), None)
