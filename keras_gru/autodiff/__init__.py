@@ -38,11 +38,15 @@ class Pass(Hashable, Protocol):
     """A function of tensors, with its gradient.
 
     In all methods `arrays` are what it can be differentiated by, and `constants` what
-    it cannot: masks. `outputs` says how many there are.
+    it cannot: masks. `outputs` says how many there are, `training` whether a gradient
+    is expected to be taken.
     """
 
     @property
     def outputs(self) -> int: ...
+
+    @property
+    def training(self) -> bool: ...
 
     def forward(
         self, arrays: Arrays, constants: Arrays, save: bool

@@ -28,14 +28,15 @@ def differentiable(function: Pass, arrays: Arrays, constants: Arrays) -> Tensors
 
     @tf.custom_gradient
     def run(*tensors: Tensor) -> Any:
-        outputs, saved = function.forward(
-            _spread(_stopped(tensors), wanted), constants, save=True
-        )
+        stopped = _spread(_stopped(tensors), wanted)
+        outputs, saved = function.forward(stopped, constants, save=function.training)
 
         def gradient(*cotangents: Tensor) -> Tensors:
-            given = _spread(tensors, wanted)
+            given, results, kept = _spread(tensors, wanted), outputs, saved
+            if not function.training:  # nothing was saved, since no gradient was due
+                results, kept = function.forward(stopped, constants, save=True)
             return gradients(
-                function, given, constants, outputs, saved, cotangents, wanted
+                function, given, constants, results, kept, cotangents, wanted
             )
 
         return outputs, gradient

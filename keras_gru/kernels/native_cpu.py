@@ -42,12 +42,16 @@ def refusal(call: SequenceCall) -> str | None:
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     """Runs all steps in one call of the compiled library."""
-    if call.dtype in LOW_PRECISION:
-        states, final_state = run(replace(call, dtype="float32"), _in_float32(tensors))
-        return SequenceResult(
-            None if states is None else ops.cast(states, call.dtype),
-            ops.cast(final_state, call.dtype),
-        )
+    if call.dtype not in LOW_PRECISION:
+        return _run(call, tensors)
+    states, final_state = _run(call, _in_float32(tensors))
+    return SequenceResult(
+        None if states is None else ops.cast(states, call.dtype),
+        ops.cast(final_state, call.dtype),
+    )
+
+
+def _run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     sequences, kernel, input_bias = _inputs(tensors)
     options = Options(
         reset_after=call.reset_after,

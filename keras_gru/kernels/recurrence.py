@@ -227,6 +227,7 @@ class Loops:
     recurrence: Recurrence
     walk: Walk
     walk_back: WalkBack
+    training: bool
     outputs = 1
 
     def forward(

@@ -31,13 +31,13 @@ def refusal(call: SequenceCall) -> str | None:
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     """See `contract`."""
-    loops = Loops(Recurrence.of(call), _walk, _walk_back)
+    loops = Loops(Recurrence.of(call), _walk, _walk_back, call.training)
     return recurrence.run_loops(loops, call, tensors)
 
 
 def _walk(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
     forward, _ = _passes(operands.h0.shape[-1])
-    trace: Trace = forward(recurrence, operands)
+    trace: Trace = forward(recurrence, operands, save)
     return trace
 
 
@@ -104,15 +104,15 @@ def _passes(units: int) -> tuple[Any, Any]:
 
     # A pass traced once serves every call of the same convention and shapes.
     @tf.function(autograph=False, reduce_retracing=True)
-    def forward(recurrence: Recurrence, operands: Operands) -> Trace:
+    def forward(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
         body = recurrence.forward_body(operands)
 
         def step(h: Tensor, x: Tensor, *flags: Tensor) -> Any:
             h, values = body(h, x, *of_step(operands, flags))
-            return h, (h, *(v for v in values if v is not None))
+            return h, (h, *(v for v in values if v is not None))[:count]
 
         inputs = [operands.x, *flags_of(operands)]
-        count = 5 if recurrence.reset_after else 4
+        count = (5 if recurrence.reset_after else 4) if save else 1
         _, (states, *values) = scan(step, operands.h0, inputs, count, reverse=False)
         return Trace(states, GateValues(*values, *[None] * (5 - count)))
 

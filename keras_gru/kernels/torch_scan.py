@@ -27,7 +27,7 @@ def refusal(call: SequenceCall) -> str | None:
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     """See `contract`."""
-    loops = Loops(Recurrence.of(call), _walk, _walk_back)
+    loops = Loops(Recurrence.of(call), _walk, _walk_back, call.training)
     return recurrence.run_loops(loops, call, tensors)
 
 

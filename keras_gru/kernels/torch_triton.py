@@ -78,7 +78,7 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     """See `contract`."""
     from keras_gru.triton import function
 
-    loops = Loops(Recurrence.of(call), function.walk, function.walk_back)
+    loops = Loops(Recurrence.of(call), function.walk, function.walk_back, call.training)
     return recurrence.run_loops(loops, call, tensors)
 
 

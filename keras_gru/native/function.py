@@ -50,6 +50,10 @@ class Native:
     return_states: bool
 
     @property
+    def training(self) -> bool:
+        return self.options.training
+
+    @property
     def outputs(self) -> int:
         return 2 if self.return_states else 1
 
