@@ -179,8 +179,11 @@ def _torch(layer, x, h0, mask, training, d_outputs, d_state, **more):
     import torch
 
     device = layer.trainable_variables[0].value.device
+    dtype = getattr(torch, layer.compute_dtype)
     x, h0, d_outputs, d_state = (
-        torch.tensor(a, device=device) for a in (x, h0, d_outputs, d_state)
+        # By way of float64: torch knows no array of bfloat16.
+        torch.tensor(a.astype("float64"), device=device).to(dtype)
+        for a in (x, h0, d_outputs, d_state)
     )
     x.requires_grad_(), h0.requires_grad_()
     if mask is not None:
