@@ -33,6 +33,7 @@ class Bidirectional(keras.layers.Bidirectional):
         initial_state: Any = None,
         mask: Any = None,
         training: bool | None = None,
+        *,
         resets: Any = None,
     ) -> Any:
         """As Keras' own; `resets` are `(batch, time)` bool."""

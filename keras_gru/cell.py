@@ -176,6 +176,7 @@ class GRUCellV(keras.layers.GRUCell):
         inputs: Tensor,
         states: Any,
         training: bool = False,
+        *,
         resets: Tensor | None = None,
     ) -> Any:
         nested = keras.tree.is_nested(states)

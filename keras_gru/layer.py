@@ -244,6 +244,7 @@ class GRU(keras.layers.RNN):
         initial_state: Any = None,
         mask: Tensor | None = None,
         training: bool = False,
+        *,
         resets: Tensor | None = None,
     ) -> Any:
         if self.stateful and surroundings.exporting_onnx():

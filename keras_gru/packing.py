@@ -18,6 +18,15 @@ class Packed:
         resets: `(rows, time)` bool, True where a sequence begins.
         mask: `(rows, time)` bool, True where there is one.
         places: of each sequence, in the order given, `(row, begin, end)`.
+
+    Example:
+
+    >>> import keras_gru, numpy as np
+    >>> packed = keras_gru.pack_sequences([np.ones((3, 2)), np.ones((1, 2))])
+    >>> isinstance(packed, keras_gru.Packed)
+    True
+    >>> packed.mask.astype(int).tolist(), packed.resets.astype(int).tolist()
+    ([[1, 1, 1], [1, 0, 0]], [[1, 0, 0], [1, 0, 0]])
     """
 
     sequences: np.ndarray
