@@ -278,8 +278,11 @@ class GRU(keras.layers.RNN):
             dropout_masks, recurrent_dropout_masks = self.cell.draw_dropout_masks(
                 sequences[:, 0, :], initial_state
             )
-        run = shapes_alone if surroundings.shapes_only(sequences) else kernel.run
-        states, final_state = run(
+        weights = self.cell.compute_weights()
+        without_data = surroundings.shapes_only(
+            sequences, initial_state, mask, resets, *weights
+        )
+        states, final_state = (shapes_alone if without_data else kernel.run)(
             call,
             SequenceTensors(
                 sequences=sequences,
@@ -288,7 +291,7 @@ class GRU(keras.layers.RNN):
                 resets=resets,
                 dropout_masks=dropout_masks,
                 recurrent_dropout_masks=recurrent_dropout_masks,
-                **self.cell.compute_weights()._asdict(),
+                **weights._asdict(),
             ),
         )
         if self.stateful:

@@ -107,12 +107,16 @@ def device() -> str:
     return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
 
 
-def shapes_only(tensor: object) -> bool:
-    """Whether the tensor has a shape and no data: Keras asks what a model returns.
+def shapes_only(*tensors: object) -> bool:
+    """Whether one of the tensors has a shape and no data, or new ones would have none.
 
-    Only torch computes with such tensors; elsewhere a tracer stands for them.
+    So Keras asks torch what a model returns; elsewhere a tracer stands for tensors. A
+    model may still bring tensors with data of its own.
     """
-    return str(getattr(tensor, "device", "")) == "meta"
+    return keras.backend.backend() == "torch" and (
+        torch_device() == "meta"
+        or any(str(getattr(tensor, "device", "")) == "meta" for tensor in tensors)
+    )
 
 
 def torch_device() -> str:

@@ -16,6 +16,7 @@ states.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -127,7 +128,7 @@ def shapes_alone(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult
     The loops of torch would run all steps to find out: 12 s at 10,000 steps.
     """
     batch, timesteps, _ = tensors.sequences.shape
-    empty = tensors.sequences.new_empty
+    empty = functools.partial(tensors.sequences.new_empty, device="meta")
     states = empty((batch, timesteps, call.units)) if call.return_sequences else None
     return SequenceResult(states, empty((batch, call.units)))
 
