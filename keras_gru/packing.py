@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 
@@ -43,7 +44,7 @@ class Packed:
         Raises:
             ValueError: they are of other rows or steps.
         """
-        outputs = np.asarray(outputs)
+        outputs = keras.ops.convert_to_numpy(outputs)
         if outputs.shape[:2] != self.mask.shape:
             raise ValueError(
                 f"Argument `outputs` has shape {outputs.shape}. Expected: "
