@@ -190,6 +190,11 @@ def current() -> Backend:
     return _running[name]
 
 
+def zero_where(condition: Tensor, tensor: Tensor) -> Tensor:
+    """The tensor, with zeros where the condition holds."""
+    return current().where(condition, keras.ops.zeros_like(tensor), tensor)
+
+
 def exact(activation: Activation) -> Activation:
     """The framework's own function for a Keras activation; others as they are."""
     return current().activations().get(activation, activation)

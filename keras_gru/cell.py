@@ -192,7 +192,7 @@ class GRUCellV(keras.layers.GRUCell):
         if resets is not None:
             resets = ops.cast(ops.convert_to_tensor(resets), "bool")
             arguments.shape("resets", resets.shape, (inputs.shape[0],), "(batch,)")
-            h = backends.current().where(resets[:, None], ops.zeros_like(h), h)
+            h = backends.zero_where(resets[:, None], h)
         weights = self.compute_weights()
         dropout: tuple[Tensor, ...] = ()
         recurrent_dropout: tuple[Tensor, ...] = ()

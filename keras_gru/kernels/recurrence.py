@@ -274,7 +274,7 @@ def _start_anew(state: Tensor, resets: Tensor | None) -> Tensor:
     """The state, or its gradient, with zeros where it starts anew."""
     if resets is None:
         return state
-    return backends.current().where(resets, ops.zeros_like(state), state)
+    return backends.zero_where(resets, state)
 
 
 def abilities(backend: str) -> Abilities:
