@@ -57,10 +57,12 @@ def _wait_for(true: Callable[[], Any], what: str, seconds: float = 60.0) -> None
 
 
 def _ended(folder: Path) -> list[Path]:
+    """The records that a supervisor has taken: one that a worker has ended has no
+    order before, and its bytes change once more."""
     return [
         path
         for path in folder.glob("trials/*/trial.json")
-        if json.loads(path.read_text())["status"] != RUNNING
+        if json.loads(path.read_text())["order"]
     ]
 
 
