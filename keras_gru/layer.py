@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
@@ -18,7 +17,9 @@ from keras_gru.kernels.contract import (
     SequenceCall,
     SequenceTensors,
     shapes_alone,
+    without_data,
 )
+from keras_gru.surroundings import Surroundings
 
 get_keras_mask = keras_private.get(keras_private.GET_MASK)
 
@@ -193,7 +194,7 @@ class GRU(keras.layers.RNN):
         if keras.backend.backend() != "tensorflow" or not surroundings.resolving_jit():
             return self._supports_jit
         training_step = self._describe((None, None, None), False, True)
-        return kernels.compilable(training_step, self.kernel)
+        return kernels.compilable(training_step)
 
     @supports_jit.setter
     def supports_jit(self, value: bool) -> None:
@@ -261,9 +262,13 @@ class GRU(keras.layers.RNN):
         initial_state = self._standardize_initial_state(sequences, initial_state)
 
         call = self._describe(
-            sequences.shape, mask is not None, bool(training), resets is not None
+            sequences.shape,
+            mask is not None,
+            bool(training),
+            resets is not None,
+            Surroundings.of(sequences),
         )
-        if call.exporting and surroundings.leaving_time_open():
+        if call.surroundings.exporting and surroundings.leaving_time_open():
             raise ValueError(
                 "torch's ONNX exporter writes the number of time steps into the file, "
                 "so that it cannot be left open. Received: a model with a variable "
@@ -271,29 +276,24 @@ class GRU(keras.layers.RNN):
                 "model.export(..., input_signature=...), or export on TensorFlow or "
                 "JAX; the weights are the same."
             )
-        kernel = kernels.choose(call, self.kernel)
+        kernel = kernels.choose(call)
         dropout_masks: tuple[Tensor, ...] = ()
         recurrent_dropout_masks: tuple[Tensor, ...] = ()
         if training:
             dropout_masks, recurrent_dropout_masks = self.cell.draw_dropout_masks(
                 sequences[:, 0, :], initial_state
             )
-        weights = self.cell.compute_weights()
-        without_data = surroundings.shapes_only(
-            sequences, initial_state, mask, resets, *weights
+        tensors = SequenceTensors(
+            sequences=sequences,
+            initial_state=initial_state,
+            mask=mask,
+            resets=resets,
+            dropout_masks=dropout_masks,
+            recurrent_dropout_masks=recurrent_dropout_masks,
+            **self.cell.compute_weights()._asdict(),
         )
-        states, final_state = (shapes_alone if without_data else kernel.run)(
-            call,
-            SequenceTensors(
-                sequences=sequences,
-                initial_state=initial_state,
-                mask=mask,
-                resets=resets,
-                dropout_masks=dropout_masks,
-                recurrent_dropout_masks=recurrent_dropout_masks,
-                **weights._asdict(),
-            ),
-        )
+        run = shapes_alone if without_data(tensors) else kernel.run
+        states, final_state = run(call, tensors)
         if self.stateful:
             self.states[0].assign(final_state)
         outputs = states if self.return_sequences else final_state
@@ -342,9 +342,9 @@ class GRU(keras.layers.RNN):
             "input_shape", input_shape, (None, None, None), "(batch, time, features)"
         )
         call = self._describe(input_shape, mask, training, resets)
-        if jit_compile and call.backend == "tensorflow":
-            call = dataclasses.replace(call, compiled=True)
-        return kernels.explain(call, self.kernel)
+        if jit_compile and keras.backend.backend() == "tensorflow":
+            call = kernels.compiled(call)
+        return kernels.explain(call)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -371,6 +371,7 @@ class GRU(keras.layers.RNN):
         masked: bool,
         training: bool,
         resets: bool = False,
+        where: Surroundings | None = None,
     ) -> SequenceCall:
         """What the choice of a kernel rests on."""
         batch, timesteps, features = shape
@@ -378,10 +379,7 @@ class GRU(keras.layers.RNN):
         if training and self.dropout > 0:
             dropout_masks = 3 if self.implementation == 1 else 1
         return SequenceCall(
-            backend=keras.backend.backend(),
-            device=surroundings.device(),
-            exporting=surroundings.exporting(),
-            compiled=surroundings.compiling(),
+            surroundings=where or Surroundings.of(),
             dtype=self.compute_dtype,
             batch=batch,
             timesteps=timesteps,
@@ -402,6 +400,7 @@ class GRU(keras.layers.RNN):
             dropout_masks=dropout_masks,
             recurrent_dropout=training and self.recurrent_dropout > 0,
             use_cudnn=self.use_cudnn,
+            kernel=self.kernel,
         )
 
     def _check_shapes(

@@ -9,11 +9,58 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import keras
 
-from keras_gru import keras_private
+from keras_gru import keras_private, native, triton
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """All that the choice of a kernel asks of the machine and of whoever calls.
+
+    Attributes:
+        backend: `"tensorflow"`, `"jax"` or `"torch"`.
+        device: where the tensors of the call are: `"cpu"`, `"gpu"`, `"tpu"`, or what
+            torch calls another one.
+        exporting: an exporter traces the call.
+        compiled: XLA (TensorFlow) or torch.compile compiles the call.
+        native: None, or why the compiled C++ library cannot be called.
+        triton: None, or why Triton's programs cannot be launched.
+        interpreted: Triton interprets its programs, on any device.
+        processors: of the GPU, for Triton; 0 without one.
+    """
+
+    backend: str
+    device: str
+    exporting: bool = False
+    compiled: bool = False
+    native: str | None = None
+    triton: str | None = None
+    interpreted: bool = False
+    processors: int = 0
+
+    @classmethod
+    def of(cls, tensor: Any = None) -> Surroundings:
+        """Those of the code that calls, for a tensor or for new ones."""
+        backend, device = keras.backend.backend(), _device(tensor)
+        compiled = compiling()
+        # What runs in neither is not asked for there: torch.compile warns of caches.
+        on_triton = backend == "torch" and not compiled
+        return cls(
+            backend=backend,
+            device=device,
+            exporting=exporting(),
+            compiled=compiled,
+            native=None if compiled else native.missing(),
+            triton=triton.missing(device) if on_triton else None,
+            interpreted=on_triton and triton.interpreted(),
+            processors=triton.processors(device) if on_triton else 0,
+        )
+
 
 EXPORTERS = (
     keras_private.EXPORT,
@@ -90,13 +137,16 @@ def resolving_jit() -> bool:
     return any(frame.f_code.co_name == function for frame in _stack())
 
 
-def device() -> str:
-    """`"cpu"`, `"gpu"` or `"tpu"`: where the backend puts new tensors."""
+def _device(tensor: Any) -> str:
+    """See `Surroundings.device`; without a tensor, where Keras puts new ones."""
     backend = keras.backend.backend()
     if backend == "torch":
         import torch
 
-        return "gpu" if torch.cuda.is_available() else "cpu"
+        placed = (keras.ops.empty(()) if tensor is None else tensor).device.type
+        if placed == "meta":  # no data: those of the layer will lie elsewhere
+            placed = "cuda" if torch.cuda.is_available() else "cpu"
+        return "gpu" if placed == "cuda" else str(placed)
     if backend == "jax":
         import jax
 
@@ -105,23 +155,6 @@ def device() -> str:
     import tensorflow as tf
 
     return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
-
-
-def shapes_only(*tensors: object) -> bool:
-    """Whether one of the tensors has a shape and no data, or new ones would have none.
-
-    So Keras asks torch what a model returns; elsewhere a tracer stands for tensors. A
-    model may still bring tensors with data of its own.
-    """
-    return keras.backend.backend() == "torch" and (
-        torch_device() == "meta"
-        or any(str(getattr(tensor, "device", "")) == "meta" for tensor in tensors)
-    )
-
-
-def torch_device() -> str:
-    """Where Keras puts new tensors of torch: "cpu", "cuda:0", or "meta" for shapes."""
-    return str(keras.ops.empty(()).device)
 
 
 def _is_below(modules: tuple[str, ...], frame: FrameType) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from keras_gru import kernels
 from tests import oracle
 
 CONVENTIONS = {
@@ -32,32 +33,16 @@ VARIANTS = {
     "replace_after": "replace_after",
 }
 
-BACKENDS = ("tensorflow", "jax", "torch")
 AFTER = ("keep_after", "replace_after")
 
-
-@dataclass(frozen=True)
-class Runs:
-    """Where a kernel must run, and which conventions it must run there."""
-
-    backends: tuple[str, ...]
-    conventions: tuple[str, ...] = tuple(CONVENTIONS)
-    gpu: bool = False  # it runs on a GPU only
-    package: str | None = None  # it runs where this is installed
+# Every kernel, and what it says that it runs. `test_kernels.py` runs them all.
+KERNELS = {kernels.name_of(kernel): kernel.ABILITIES for kernel in kernels.KERNELS}
 
 
-# Every kernel. `test_kernels.py` runs them all.
-KERNELS = {
-    "native_cpu": Runs(BACKENDS),
-    "tensorflow_cudnn": Runs(("tensorflow",), AFTER, gpu=True),
-    "torch_native": Runs(("torch",), AFTER),
-    # Without a GPU Triton interprets its programs: conftest.py.
-    "torch_triton": Runs(("torch",), package="triton"),
-    "tensorflow_scan": Runs(("tensorflow",)),
-    "jax_scan": Runs(("jax",)),
-    "torch_scan": Runs(("torch",)),
-    "portable": Runs(BACKENDS),
-}
+def conventions_of(name):
+    """The conventions that the kernel runs."""
+    return list(CONVENTIONS) if KERNELS[name].reset_before else AFTER
+
 
 MASKS = ("none", "all", "left", "right", "holes", "empty_row", "empty")
 

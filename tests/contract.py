@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from importlib.util import find_spec
 
 import keras
 
 from keras_gru.kernels.contract import SequenceCall, SequenceTensors
+from keras_gru.surroundings import Surroundings
 from tests import cases, oracle
 from tests.passes import BACKEND
 
-# The kernels that must run here, and each with the conventions it must run.
+# The kernels that must run here; without a GPU Triton interprets: conftest.py.
 HERE = [
     name
-    for name, runs in cases.KERNELS.items()
-    if BACKEND in runs.backends
-    and not runs.gpu
-    and (runs.package is None or find_spec(runs.package))
+    for name, able in cases.KERNELS.items()
+    if BACKEND in able.backends
+    and (able.devices != ("gpu",) or (able.needs == "triton" and find_spec("triton")))
 ]
 HERE_WITH_CONVENTIONS = [
-    (name, convention)
-    for name in HERE
-    for convention in cases.KERNELS[name].conventions
+    (name, convention) for name in HERE for convention in cases.conventions_of(name)
 ]
 
 
 def call_of(case, dtype="float32", **changes):
-    """The `SequenceCall`, on a CPU, outside of every export and compiler."""
+    """The `SequenceCall`, on this machine, outside of every export and compiler."""
     batch, timesteps, features, units = case.shape
     maths = case.maths
     fields = {
@@ -38,11 +37,8 @@ def call_of(case, dtype="float32", **changes):
         name: keras.activations.get(maths[name])
         for name in ("activation", "recurrent_activation")
     }
-    return SequenceCall(
-        backend=BACKEND,
-        device="cpu",
-        exporting=False,
-        compiled=False,
+    call = SequenceCall(
+        surroundings=Surroundings.of(),
         dtype=dtype,
         batch=batch,
         timesteps=timesteps,
@@ -55,10 +51,19 @@ def call_of(case, dtype="float32", **changes):
             "dropout_masks": 0,
             "recurrent_dropout": False,
             "use_cudnn": "auto",
+            "kernel": "auto",
             **fields,
-            **changes,
         },
     )
+    return altered(call, **changes)
+
+
+def altered(call, **changes):
+    """The call with other values, those of its surroundings among them."""
+    names = {field.name for field in dataclasses.fields(Surroundings)}
+    here = {name: changes.pop(name) for name in names & set(changes)}
+    there = dataclasses.replace(call.surroundings, **here)
+    return dataclasses.replace(call, surroundings=there, **changes)
 
 
 def tensors_of(case, given, **more):

@@ -108,7 +108,8 @@ def kernel_refuses(name, case: Case, dtype, resets=False) -> bool:
     layer = build_layer(case, numbers(case).weights)
     call = layer._describe(case.shape[:3], case.mask != "none", case.training, resets)
     (kernel,) = (k for k in kernels.KERNELS if kernels.name_of(k) == name)
-    return kernel.refusal(dataclasses.replace(call, dtype=dtype)) is not None
+    call = dataclasses.replace(call, dtype=dtype, kernel=name)
+    return kernel.refusal(call) is not None
 
 
 def run_layer(layer, given: Numbers, training=False) -> Pass:

@@ -17,7 +17,7 @@ import pytest
 from keras_gru import keras_private
 from keras_gru.kernels import closed, portable, tensorflow_cudnn
 from tests.cases import AFTER, MASKS, SHAPES, Case, numbers
-from tests.contract import call_of, expected_of, tensors_of
+from tests.contract import altered, call_of, expected_of, tensors_of
 from tests.passes import BACKEND, to_numpy
 from tests.tolerances import assert_close
 
@@ -85,7 +85,7 @@ def test_what_tensorflow_cudnn_hands_to_keras(convention, monkeypatch):
     monkeypatch.setattr(importlib.import_module(module), name, gru)
     case = Case(convention, "empty_row")
     given = numbers(case)
-    call = dataclasses.replace(call_of(case), device="gpu")
+    call = call_of(case, device="gpu")
     assert tensorflow_cudnn.refusal(call) is None
     states, _ = tensorflow_cudnn.run(call, tensors_of(case, given))
     assert_close(to_numpy(states), expected_of(case, given).states, "float32")
@@ -95,7 +95,7 @@ def test_what_tensorflow_cudnn_hands_to_keras(convention, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"device": "cpu"}, "TensorFlow sees none"),
+        ({"device": "cpu"}, "it needs a GPU"),
         ({"compiled": True}, "XLA"),
         ({"use_bias": False}, "needs a bias"),
         ({"reset_after": False}, "after the recurrent product only"),
@@ -108,5 +108,5 @@ def test_what_tensorflow_cudnn_hands_to_keras(convention, monkeypatch):
     ids=str,
 )
 def test_why_tensorflow_cudnn_refuses(changes, reason):
-    call = dataclasses.replace(call_of(Case("keep_after")), device="gpu")
-    assert reason in tensorflow_cudnn.refusal(dataclasses.replace(call, **changes))
+    call = call_of(Case("keep_after"), device="gpu")
+    assert reason in tensorflow_cudnn.refusal(altered(call, **changes))

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import keras_gru
-from keras_gru import kernels, surroundings
+from keras_gru import kernels
+from keras_gru.surroundings import Surroundings
+from tests import kernel_table
 from tests.cases import CONVENTIONS
 from tests.passes import spy_on_kernels
 
@@ -27,6 +29,12 @@ def test_the_kernel_named_is_the_one_that_runs(convention, training, masked):
         layer(X, mask=np.ones((3, 7), bool) if masked else None, training=training)
     explained = layer.explain(X.shape, mask=masked, training=training)
     assert seen.names == [explained.kernel]
+
+
+@pytest.mark.once
+def test_the_table_of_readme():
+    text = kernel_table.README.read_text(encoding="utf-8")
+    assert kernel_table.render() in text, "`python -m tests.kernel_table` writes it"
 
 
 @pytest.mark.parametrize("built", [False, True])
@@ -138,11 +146,15 @@ def test_use_cudnn_where_the_configuration_forbids_it(options):
         layer.explain(X.shape, training=True)
 
 
+def _is_cudnn(kernel, call):
+    return call.surroundings.device in kernel.ABILITIES.cudnn
+
+
 def test_use_cudnn_on_this_machine():
     """Where no kernel of cuDNN can run the plainest GRU, True is an error."""
     layer = keras_gru.GRU(6, use_cudnn=True)
     call = layer._describe(X.shape, False, False)
-    able = [kernel for kernel in kernels.KERNELS if kernels.is_cudnn(kernel, call)]
+    able = [kernel for kernel in kernels.KERNELS if _is_cudnn(kernel, call)]
     if any(kernel.refusal(call) is None for kernel in able):
         with spy_on_kernels() as seen:
             layer(X)
@@ -159,7 +171,7 @@ def test_use_cudnn_otherwise_is_no_demand(use_cudnn):
     if use_cudnn is False:
         call = layer._describe(X.shape, False, False)
         for kernel in kernels.KERNELS:
-            if kernels.is_cudnn(kernel, call):
+            if _is_cudnn(kernel, call):
                 reason = layer.explain().refusals[kernels.name_of(kernel)]
                 assert "use_cudnn=False" in reason
 
@@ -190,7 +202,8 @@ def test_the_call_is_described_as_it_is():
     with spy_on_kernels() as seen:
         layer(X, mask=np.ones((3, 7), bool), training=True)
     (call,) = seen.calls
-    assert (call.backend, call.dtype) == (keras.backend.backend(), "float16")
+    assert call.surroundings.backend == keras.backend.backend()
+    assert call.dtype == "float16"
     assert (call.batch, call.timesteps, call.features, call.units) == (3, 7, 5, 6)
     assert (call.update_gate, call.reset_after) == ("replace", False)
     assert call.activation is keras.activations.relu
@@ -209,7 +222,7 @@ def test_the_call_is_described_as_it_is():
 
 
 @pytest.mark.skipif(
-    surroundings.device() == "gpu", reason="the framework speaks of its GPU"
+    Surroundings.of().device == "gpu", reason="the framework speaks of its GPU"
 )
 def test_no_word_of_a_gpu_where_there_is_none():
     """In a process of its own: each framework tells once that it found no GPU.

@@ -8,6 +8,7 @@ import pytest
 
 import keras_gru
 from keras_gru.native import library
+from keras_gru.surroundings import Surroundings
 from tests.cases import CONVENTIONS
 from tests.passes import BACKEND, spy_on_kernels
 
@@ -15,7 +16,7 @@ SCAN = f"{BACKEND}_scan"
 X = np.random.default_rng(0).normal(size=(4, 6, 3)).astype("float32")
 
 on_a_cpu = pytest.mark.skipif(
-    keras_gru.GRU(2)._describe((None,) * 3, False, False).device != "cpu",
+    Surroundings.of().device != "cpu",
     reason="the order on a GPU is another one",
 )
 native = pytest.mark.skipif(

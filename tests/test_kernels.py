@@ -29,7 +29,7 @@ def test_states_and_final_state(name, convention, option, mask):
     """The states are frozen where masked, even before the first used step."""
     case = Case(convention, mask, option)
     given = numbers(case)
-    call = call_of(case)
+    call = call_of(case, kernel=name)
     assert MODULES[name].refusal(call) is None
     states, final_state = MODULES[name].run(call, tensors_of(case, given))
     expected = expected_of(case, given)
@@ -52,7 +52,11 @@ def test_dropout_masks_of_any_numbers(name, convention, count, recurrent):
     inputs = rng.uniform(0.5, 2.0, (count, batch, features)).astype("float32")
     state = rng.uniform(0.5, 2.0, (3 * recurrent, batch, units)).astype("float32")
     call = call_of(
-        case, training=True, dropout_masks=count, recurrent_dropout=recurrent
+        case,
+        kernel=name,
+        training=True,
+        dropout_masks=count,
+        recurrent_dropout=recurrent,
     )
     if (reason := MODULES[name].refusal(call)) is not None:
         assert name != "portable"
@@ -97,8 +101,9 @@ def test_a_kernel_computes_again_with_other_sizes(convention):
     for shape in cases.SHAPES:
         case = Case(convention, "holes", shape=shape)
         given = numbers(case)
-        call, tensors = call_of(case), tensors_of(case, given)
-        for kernel in MODULES.values():
+        tensors = tensors_of(case, given)
+        for name, kernel in MODULES.items():
+            call = call_of(case, kernel=name)
             if kernel.refusal(call) is None:
                 states, _ = kernel.run(call, tensors)
                 assert_close(

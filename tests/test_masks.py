@@ -8,8 +8,9 @@ import pytest
 
 import keras_gru
 from keras_gru import keras_private
-from tests.cases import CONVENTIONS, KERNELS, Case, numbers
-from tests.passes import BACKEND, build_layer, run_layer, to_numpy
+from tests.cases import CONVENTIONS, Case, numbers
+from tests.contract import HERE_WITH_CONVENTIONS
+from tests.passes import build_layer, run_layer, to_numpy
 from tests.tolerances import assert_close
 
 X = np.random.default_rng(0).normal(size=(3, 7, 5)).astype("float32")
@@ -150,15 +151,7 @@ def test_the_mask_goes_on_to_the_next_layer(return_sequences):
         assert carried is None
 
 
-HERE = [
-    (name, convention)
-    for name, runs in KERNELS.items()
-    if BACKEND in runs.backends and not runs.gpu
-    for convention in runs.conventions
-]
-
-
-@pytest.mark.parametrize(("kernel", "convention"), HERE)
+@pytest.mark.parametrize(("kernel", "convention"), HERE_WITH_CONVENTIONS)
 def test_padding_may_hold_nan(kernel, convention):
     """In every kernel: it reaches no output, no state and no gradient."""
     case = Case(convention, "holes")

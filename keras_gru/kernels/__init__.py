@@ -70,12 +70,8 @@ class Explanation:
         )
 
 
-def choose(call: SequenceCall, requested: str = "auto") -> Kernel:
+def choose(call: SequenceCall) -> Kernel:
     """The kernel that runs `call`.
-
-    Args:
-        call: what is to be run.
-        requested: `"auto"` or the name of one kernel.
 
     Raises:
         ValueError: the requested kernel refuses the call, or `use_cudnn=True`
@@ -83,13 +79,13 @@ def choose(call: SequenceCall, requested: str = "auto") -> Kernel:
     """
     refusals = {}
     for kernel in KERNELS:
-        reason = _refusal(kernel, call, requested)
+        reason = _refusal(kernel, call)
         if reason is None:
             return kernel
         refusals[name_of(kernel)] = reason
-    if requested != "auto":
+    if call.kernel != "auto":
         raise ValueError(
-            f"kernel={requested!r} cannot run this call: {refusals[requested]}. "
+            f"kernel={call.kernel!r} cannot run this call: {refusals[call.kernel]}. "
             "Pass kernel='auto' to take the fastest kernel that can."
         )
     reasons = "; ".join(f"{name}: {reason}" for name, reason in refusals.items())
@@ -99,14 +95,14 @@ def choose(call: SequenceCall, requested: str = "auto") -> Kernel:
     )
 
 
-def explain(call: SequenceCall, requested: str = "auto") -> Explanation:
+def explain(call: SequenceCall) -> Explanation:
     """Which kernel `choose` takes and why not the others; raises as it does."""
-    chosen = choose(call, requested)
+    chosen = choose(call)
     return Explanation(
         kernel=name_of(chosen),
         derivatives=chosen.DERIVATIVES,
         refusals={
-            name_of(kernel): _refusal(kernel, call, requested)
+            name_of(kernel): _refusal(kernel, call)
             or f"it could run, but {name_of(chosen)} is preferred"
             for kernel in KERNELS
             if kernel is not chosen
@@ -114,7 +110,12 @@ def explain(call: SequenceCall, requested: str = "auto") -> Explanation:
     )
 
 
-def compilable(call: SequenceCall, requested: str = "auto") -> bool:
+def compiled(call: SequenceCall) -> SequenceCall:
+    """The same inside XLA."""
+    return replace(call, surroundings=replace(call.surroundings, compiled=True))
+
+
+def compilable(call: SequenceCall) -> bool:
     """Whether the kernel that runs `call` would also run it inside XLA.
 
     Keras asks a layer this (`supports_jit`) before `jit_compile="auto"` compiles a
@@ -122,27 +123,13 @@ def compilable(call: SequenceCall, requested: str = "auto") -> bool:
     run the call it is yes; running it then says why.
     """
     for kernel in KERNELS:
-        if _refusal(kernel, call, requested) is None:
-            return _refusal(kernel, replace(call, compiled=True), requested) is None
+        if _refusal(kernel, call) is None:
+            return _refusal(kernel, compiled(call)) is None
     return True
 
 
-def is_cudnn(kernel: Kernel, call: SequenceCall) -> bool:
-    """Whether the kernel is cuDNN's; torch's own is ATen on a CPU."""
-    if kernel is torch_native:
-        return call.device == "gpu"
-    return kernel is tensorflow_cudnn
-
-
-def _refusal(kernel: Kernel, call: SequenceCall, requested: str) -> str | None:
-    """Why the kernel does not run the call: the user's wishes, then its own."""
-    if requested not in ("auto", name_of(kernel)):
-        return f"kernel={requested!r} was asked for"
-    if call.use_cudnn is True and not is_cudnn(kernel, call):
-        return "use_cudnn=True was asked for, and it is not cuDNN"
-    if call.use_cudnn is False and is_cudnn(kernel, call):
-        return "use_cudnn=False was asked for"
-    reason = kernel.refusal(call)
-    if reason is None and kernel is torch_triton and requested == "auto":
-        return torch_triton.slower(call)
-    return reason
+def _refusal(kernel: Kernel, call: SequenceCall) -> str | None:
+    """Why the kernel does not run the call: another one was asked for, or its own."""
+    if call.kernel not in ("auto", name_of(kernel)):
+        return f"kernel={call.kernel!r} was asked for"
+    return kernel.refusal(call)

@@ -11,10 +11,12 @@ from keras_gru.kernels.contract import SequenceCall
 
 @dataclass(frozen=True)
 class Abilities:
-    """What a kernel can run; by default all that there is, but for the last two.
+    """What a kernel can run; by default all that there is, but for the last three.
 
     Attributes:
         backends: those that it runs on.
+        devices: those that it runs on; None for all.
+        needs: `"native"` or `"triton"`: what must not be missing.
         dtypes: those that it computes in; None for all.
         dtypes_on_cpu: the same where they differ on a CPU.
         activations, recurrent_activations: the functions that it has; None for all.
@@ -26,9 +28,12 @@ class Abilities:
         compiled: inside of XLA (TensorFlow) or torch.compile.
         unrolled: as a loop that is written out.
         exported: in a file of its own, without this package.
+        cudnn: the devices on which it is cuDNN's.
     """
 
     backends: tuple[str, ...] = ("tensorflow", "jax", "torch")
+    devices: tuple[str, ...] | None = None
+    needs: str | None = None
     dtypes: tuple[str, ...] | None = None
     dtypes_on_cpu: tuple[str, ...] | None = None
     activations: Collection[Activation] | None = None
@@ -41,15 +46,29 @@ class Abilities:
     compiled: bool = True
     unrolled: bool = False
     exported: bool = False
+    cudnn: tuple[str, ...] = ()
 
     def lacks(self, call: SequenceCall) -> str | None:
         """None, or the first reason why such a kernel cannot run the call."""
-        if call.backend not in self.backends:
-            return f"it runs on {self.backends[0]}; the backend is {call.backend}"
-        if call.compiled and not self.compiled:
+        here = call.surroundings
+        is_cudnn = here.device in self.cudnn
+        if call.use_cudnn is True and not is_cudnn:
+            return "use_cudnn=True was asked for, and it is not cuDNN"
+        if call.use_cudnn is False and is_cudnn:
+            return "use_cudnn=False was asked for"
+        if here.backend not in self.backends:
+            return f"it runs on {self.backends[0]}; the backend is {here.backend}"
+        if self.devices is not None and here.device not in self.devices:
+            needed = self.devices[0].upper()
+            return f"it needs a {needed}, and the tensors are on the {here.device}"
+        if here.compiled and not self.compiled:
             return "XLA (jit_compile=True) or torch.compile cannot look into it"
-        here = self.dtypes_on_cpu if call.device == "cpu" else None
-        dtypes = here or self.dtypes
+        missing: str | None = getattr(here, self.needs) if self.needs else None
+        if missing is not None:
+            return missing
+        dtypes = self.dtypes
+        if here.device == "cpu" and self.dtypes_on_cpu is not None:
+            dtypes = self.dtypes_on_cpu
         if dtypes is not None and call.dtype not in dtypes:
             return f"it computes in {', '.join(dtypes)}, not in {call.dtype}"
         for name, function, known in (
@@ -84,7 +103,7 @@ class Abilities:
                 "unroll=True asks for a loop that is written out",
             ),
             (
-                call.exporting and not self.exported,
+                here.exporting and not self.exported,
                 "an export must not depend on it, and takes the plain loop",
             ),
         )

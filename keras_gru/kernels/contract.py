@@ -4,14 +4,14 @@ A kernel is a module of this folder:
 
     ABILITIES                         what it can run at all, as data
     refusal(call) -> str | None       None, or the reason why it cannot run `call`:
-                                      beyond its abilities, or not on this machine
+                                      beyond its abilities, here or at all
     run(call, tensors) -> SequenceResult
     DERIVATIVES                       which derivatives it has, and what computes them
 
-The choice asks for the `SequenceCall`, which holds no tensor, so that it can be made
-and explained before anything is computed. The layer, not the kernel, turns states into
-outputs (leading masked steps, `zero_output_for_mask`): a kernel has one duty, the
-states.
+The choice asks for the `SequenceCall` and for nothing else. It holds no tensor, so that
+the choice can be made and explained before anything is computed. The layer, not the
+kernel, turns states into outputs (leading masked steps, `zero_output_for_mask`): a
+kernel has one duty, the states.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ import functools
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import keras
+
 from keras_gru.equations import Activation, Tensor
+from keras_gru.surroundings import Surroundings
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,7 @@ class SequenceCall:
     """One pass over a batch of sequences, described without its tensors.
 
     Attributes:
-        backend: `"tensorflow"`, `"jax"` or `"torch"`.
-        device: `"cpu"`, `"gpu"` or `"tpu"`.
-        exporting: an exporter traces the call.
-        compiled: XLA (TensorFlow) or torch.compile compiles the call.
+        surroundings: the machine, and who calls.
         dtype: the dtype of all tensors, `"float32"`, …
         batch, timesteps, features: sizes, None where they are not known yet.
         units: size of the state.
@@ -48,12 +48,10 @@ class SequenceCall:
         dropout_masks: 0, 1 (the gates share one) or 3 (one a gate).
         recurrent_dropout: whether there are three masks on the state.
         use_cudnn: `"auto"`, True or False.
+        kernel: `"auto"` or the name of the one that is asked for.
     """
 
-    backend: str
-    device: str
-    exporting: bool
-    compiled: bool
+    surroundings: Surroundings
     dtype: str
     batch: int | None
     timesteps: int | None
@@ -74,6 +72,7 @@ class SequenceCall:
     dropout_masks: int
     recurrent_dropout: bool
     use_cudnn: str | bool
+    kernel: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +119,18 @@ class SequenceResult(NamedTuple):
 
     states: Tensor | None
     final_state: Tensor
+
+
+def without_data(tensors: SequenceTensors) -> bool:
+    """Whether one of the tensors has a shape and no data.
+
+    So Keras asks torch what a model returns; elsewhere a tracer stands for tensors. A
+    model may still bring tensors with data of its own.
+    """
+    return keras.backend.backend() == "torch" and any(
+        tensor is not None and tensor.device.type == "meta"
+        for tensor in keras.tree.flatten(list(vars(tensors).values()))
+    )
 
 
 def shapes_alone(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

@@ -1,4 +1,4 @@
-"""JAX: two `lax.scan` loops, forward and backward, as one function with a gradient."""
+"""JAX: two `lax.scan` loops, forward and backward, with a gradient of their own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,9 @@ from keras_gru.kernels.recurrence import Loops, Operands, Recurrence, Trace
 
 DERIVATIVES = autodiff.ONCE
 
-
 ABILITIES = recurrence.abilities("jax")
 
-
-def refusal(call: SequenceCall) -> str | None:
-    """The reasons of all scans; it runs wherever JAX does."""
-    return ABILITIES.lacks(call)
+refusal = ABILITIES.lacks
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

@@ -20,12 +20,14 @@ from keras_gru.equations import Tensor
 from keras_gru.kernels.abilities import Abilities
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.projection import cleared, project_sequences
-from keras_gru.native import library
-from keras_gru.native.function import ACTIVATIONS, Native, binding
+from keras_gru.native import binding
+from keras_gru.native.function import ACTIVATIONS, Native
 from keras_gru.native.library import Options
 
 DERIVATIVES = autodiff.ONCE
 ABILITIES = Abilities(
+    devices=("cpu",),
+    needs="native",
     dtypes=("float32", "float64", "bfloat16", "float16"),
     activations=ACTIVATIONS,
     recurrent_activations=ACTIVATIONS,
@@ -33,11 +35,7 @@ ABILITIES = Abilities(
 )
 LOW_PRECISION = ("bfloat16", "float16")  # computed in float32, all steps of a sequence
 
-
-def refusal(call: SequenceCall) -> str | None:
-    """None, or the reason why the compiled kernel cannot run the call."""
-    # In this order: torch.compile warns of the caches behind the others.
-    return ABILITIES.lacks(call) or library.missing() or binding().refusal()
+refusal = ABILITIES.lacks
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

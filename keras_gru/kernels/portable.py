@@ -17,13 +17,9 @@ from keras_gru.kernels.recurrence import Recurrence
 
 DERIVATIVES = "every one, in both modes, by the framework"
 
-
 ABILITIES = Abilities(unrolled=True, exported=True)
 
-
-def refusal(call: SequenceCall) -> str | None:
-    """None: it runs every call."""
-    return ABILITIES.lacks(call)
+refusal = ABILITIES.lacks
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

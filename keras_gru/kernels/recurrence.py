@@ -314,7 +314,7 @@ def run_loops(
     loops: Loops, call: SequenceCall, tensors: SequenceTensors
 ) -> SequenceResult:
     """The same with the loops, which the framework can differentiate in every way."""
-    differentiable = autodiff.on(call.backend).differentiable
+    differentiable = autodiff.on(call.surroundings.backend).differentiable
 
     def states(operands: Operands) -> Tensor:
         *arrays, mask, resets, dropout = operands

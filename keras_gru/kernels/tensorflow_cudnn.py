@@ -15,19 +15,15 @@ DERIVATIVES = (
     "cuDNN has the first in reverse mode only: pass kernel='tensorflow_scan' for others"
 )
 
-
 ABILITIES = replace(
     closed.ABILITIES,
     backends=("tensorflow",),
+    devices=("gpu",),
+    cudnn=("gpu",),
     without_bias=False,  # so is Keras' function
 )
 
-
-def refusal(call: SequenceCall) -> str | None:
-    """It runs the conventions of cuDNN, with a bias, on a GPU; see `closed`."""
-    if call.backend == "tensorflow" and call.device != "gpu":
-        return "cuDNN needs a GPU, and TensorFlow sees none"
-    return ABILITIES.lacks(call)
+refusal = ABILITIES.lacks
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

@@ -1,5 +1,4 @@
-"""TensorFlow: two `while_loop`s, forward and backward, as one function with a
-gradient.
+"""TensorFlow: two `while_loop`s, forward and backward, with a gradient of their own.
 
 The loops are graphs of their own (`tf.function`), so that eager code runs them
 without a step of Python, and a compiled model (`jit_compile=True`) compiles them
@@ -20,13 +19,9 @@ from keras_gru.kernels.recurrence import Loops, Operands, Recurrence, Trace
 
 DERIVATIVES = autodiff.ONCE
 
-
 ABILITIES = recurrence.abilities("tensorflow")
 
-
-def refusal(call: SequenceCall) -> str | None:
-    """The reasons of all scans; it runs in graphs, compiled or not, and eagerly."""
-    return ABILITIES.lacks(call)
+refusal = ABILITIES.lacks
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

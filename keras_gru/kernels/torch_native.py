@@ -14,15 +14,14 @@ DERIVATIVES = (
     "pass kernel='torch_scan' for others"
 )
 
-
 ABILITIES = replace(
-    closed.ABILITIES, backends=("torch",), dtypes_on_cpu=("float32", "float64")
+    closed.ABILITIES,
+    backends=("torch",),
+    dtypes_on_cpu=("float32", "float64"),
+    cudnn=("gpu",),
 )
 
-
-def refusal(call: SequenceCall) -> str | None:
-    """It runs the conventions of cuDNN; see `closed`."""
-    return ABILITIES.lacks(call)
+refusal = ABILITIES.lacks
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

@@ -1,4 +1,4 @@
-"""torch: two Python loops, forward and backward, as one function with a gradient.
+"""torch: two Python loops, forward and backward, with a gradient of their own.
 
 Autograd sees one node, whatever the number of time steps, and the weights'
 gradients are one product each.
@@ -16,13 +16,9 @@ from keras_gru.kernels.recurrence import Loops, Operands, Recurrence, Trace
 
 DERIVATIVES = autodiff.ONCE
 
-
 ABILITIES = recurrence.abilities("torch")
 
-
-def refusal(call: SequenceCall) -> str | None:
-    """The reasons of all scans; it runs on every device of torch."""
-    return ABILITIES.lacks(call)
+refusal = ABILITIES.lacks
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:

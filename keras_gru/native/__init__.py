@@ -1,1 +1,26 @@
 """The C++ GRU: its sources, its compiled library, and a binding per framework."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+import keras
+
+from keras_gru.native import library
+
+
+def binding() -> ModuleType:
+    """The module that calls the library from the framework that Keras runs on.
+
+    It has `forward` and `backward`; `on_torch` says what they take.
+    """
+    return importlib.import_module(f"keras_gru.native.on_{keras.backend.backend()}")
+
+
+def missing() -> str | None:
+    """Why the library cannot be called from that framework; None where it can."""
+    reason = library.missing()
+    if reason is None and keras.backend.backend() == "tensorflow":
+        reason = binding().missing()
+    return reason

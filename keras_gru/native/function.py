@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import ModuleType
 
 import keras
 
@@ -14,21 +12,13 @@ from keras_gru.equations import Activation
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceTensors
 from keras_gru.kernels.recurrence import Recurrence
-from keras_gru.native import library
+from keras_gru.native import binding, library
 from keras_gru.native.library import Options
 
 ACTIVATIONS: dict[Activation, str] = {
     getattr(keras.activations, name): name for name in library.ACTIVATIONS
 }
 FUNCTIONS = {name: function for function, name in ACTIVATIONS.items()}
-
-
-def binding() -> ModuleType:
-    """The module that calls the library from the framework that Keras runs on.
-
-    It has `refusal()`, `forward` and `backward`; `on_torch` says what they take.
-    """
-    return importlib.import_module(f"keras_gru.native.on_{keras.backend.backend()}")
 
 
 @dataclass(frozen=True)

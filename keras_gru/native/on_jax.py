@@ -18,14 +18,6 @@ from keras_gru.native import library
 from keras_gru.native.library import Options
 
 
-def refusal() -> str | None:
-    """Why JAX, as it stands at this moment, cannot call the library."""
-    platform = jax.default_backend()
-    if platform != "cpu":
-        return f"it runs on the CPU, and JAX computes on {platform!r}"
-    return None
-
-
 def forward(
     options: Options,
     arrays: Arrays,

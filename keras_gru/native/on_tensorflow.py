@@ -21,13 +21,9 @@ LIBRARY = "libkeras_gru_tensorflow.so"
 _loading = threading.Lock()
 
 
-def refusal() -> str | None:
-    """Why TensorFlow, as it stands at this moment, cannot call the library."""
-    if (reason := _operations()[1]) is not None:
-        return reason
-    if tf.config.list_physical_devices("GPU"):
-        return "it runs on the CPU, and TensorFlow has a GPU"
-    return None
+def missing() -> str | None:
+    """Why TensorFlow cannot call the library."""
+    return _operations()[1]
 
 
 def differentiable(function: Native, arrays: Arrays, constants: Arrays) -> Tensors:

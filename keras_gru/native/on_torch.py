@@ -6,20 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
-from keras_gru import surroundings
 from keras_gru.autodiff import Arrays
 from keras_gru.autodiff.on_torch import differentiable as differentiable
 from keras_gru.equations import Tensor
 from keras_gru.native import library
 from keras_gru.native.library import Options
-
-
-def refusal() -> str | None:
-    """Why torch, as it stands at this moment, cannot call the library."""
-    device = surroundings.torch_device()
-    if device.partition(":")[0] not in ("cpu", "meta"):
-        return f"it runs on the CPU, and Keras places its tensors on {device!r}"
-    return None
 
 
 def forward(

@@ -15,9 +15,9 @@ if BACKEND != "jax":
 import jax
 from jax import numpy as jnp
 
-from keras_gru import surroundings
-from keras_gru.native import on_jax
+from keras_gru import GRU
 from keras_gru.native.library import Options
+from keras_gru.surroundings import Surroundings
 
 pytestmark = needs_library
 OPTIONS = Options(True, "keep", "tanh", "sigmoid", False)
@@ -110,9 +110,9 @@ def test_wrong_shapes_are_told():
 
 
 def test_refusal_on_an_accelerator(monkeypatch):
-    assert on_jax.refusal() is None
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert "'gpu'" in on_jax.refusal()
+    monkeypatch.setattr(jax, "default_backend", lambda: "cuda")
+    reason = GRU(6).explain().refusals["native_cpu"]
+    assert reason == "it needs a CPU, and the tensors are on the gpu"
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ def test_refusal_on_an_accelerator(monkeypatch):
 )
 def test_each_platform_is_a_device(platform, device, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: platform)
-    assert surroundings.device() == device
+    assert Surroundings.of().device == device

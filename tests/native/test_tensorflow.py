@@ -126,13 +126,12 @@ def test_xla_is_refused_with_the_reason():
     assert "jit_compile" in reasons[0]
     assert seen.names[0] != "native_cpu"
     assert seen.names[1] == "native_cpu"
-    assert on_tensorflow.refusal() is None
     assert_close(inside.numpy(), outside.numpy(), "same_float32")
 
 
 def test_refusal_beside_a_gpu(monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
-    assert "GPU" in on_tensorflow.refusal()
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    assert "needs a CPU" in GRU(6).explain().refusals["native_cpu"]
 
 
 def test_fit_and_predict():

@@ -25,7 +25,7 @@ from filelock import FileLock
 from keras_gru import tuning
 from keras_gru.tuning import records, settings
 from keras_gru.tuning.again import again, main
-from keras_gru.tuning.records import COMPLETED, FAILED, RUNNING
+from keras_gru.tuning.records import COMPLETED, FAILED
 from tests.tuning import models
 from tests.tuning.models import (
     TRIALS,
