@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, plots, ratios, results, summary
+from benchmarks import machine, off_road, plots, ratios, results, summary
 from benchmarks.check import WrongResult
 from benchmarks.contenders import BACKENDS
 from benchmarks.grids import Grid
@@ -35,7 +35,8 @@ def report(path: Path) -> list[Path]:
     refuse_while_red(record)
     rows = results.rows_table(path).rows
     growing = results.growth_table(path).rows
-    if not rows and not growing:
+    beside = record.content.get("off_road", {})
+    if not (rows or growing or beside):
         raise FileNotFoundError(
             f"There are no results in {path}. Run python -m benchmarks run first."
         )
@@ -45,6 +46,7 @@ def report(path: Path) -> list[Path]:
         *jit_table(rows),
         *limits(rows),
         *growth_table(growing),
+        *off_road.grids(beside),
     ]
     for grid in grids:
         grid.show()

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks import growth, machine, numbers, ratios, results, rows
+from benchmarks import growth, machine, numbers, off_road, ratios, results, rows
 from benchmarks.budget import Budget
 from benchmarks.check import WrongResult
 from benchmarks.contenders import BACKENDS, PEERS
@@ -86,6 +86,12 @@ def run(options: Options) -> Path:
             growing.add([row | _origin(session)])
             outcome = row["note"] or f"{row['seconds']:.3g} s a training step"
             _say(f"{key}: {outcome}")
+        for name, backend in _off_road(options, record):
+            found = off_road.measure(name, backend)
+            known = record.content.setdefault("off_road", {}).setdefault(name, {})
+            known[backend] = found
+            record.save()
+            _say(f"off_road/{name}/{backend}: {found}")
     return path
 
 
@@ -109,6 +115,18 @@ def _to_do(
         and (options.again or (backend, timesteps) not in there)
     ]
     return groups, lengths
+
+
+def _off_road(options: Options, record: results.Sessions) -> list[tuple[str, str]]:
+    """The rows beside keras.layers.GRU, each with a backend, that the record lacks."""
+    there = record.content.get("off_road", {})
+    return [
+        (name, backend)
+        for name in (() if options.quick else off_road.ROWS)
+        for backend in options.backends
+        if rows.matches(f"off_road/{name}/{backend}", options.patterns)
+        and (options.again or backend not in there.get(name, {}))
+    ]
 
 
 def _measure_groups(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import growth, results, summary
+from benchmarks import growth, off_road, results, summary
 from benchmarks.__main__ import main
 from benchmarks.check import WrongResult
 from benchmarks.report import report
@@ -41,6 +41,23 @@ def claim(lines, *words, backend):
         if line.backend == backend and all(word in line.claim for word in words)
     ]
     return line
+
+
+def test_rows_off_the_road_stand_in_the_report(tmp_path):
+    """Also alone, and with a dash where a backend has no such case."""
+    record = results.Sessions(tmp_path / "alone.csv")
+    record.content["off_road"] = {
+        "plain": {"jax": {"inference": 2.0, "training": 3.25}},
+        "jit_compile=True": {"jax": {"inference": None, "training": None}},
+        "first step, 200 steps": {"jax": {"keras": 1.0, "ours": 0.5}},
+    }
+    ratios, seconds = off_road.grids(record.content["off_road"])
+    assert ratios.head == ["inference / training", "jax"]
+    assert ratios.lines == [["plain", "2.00 / 3.25"], ["jit_compile=True", "–"]]
+    assert seconds.lines == [["first step, 200 steps", "1.00 / 0.50"]]
+    record.save()
+    text, *_ = report(tmp_path / "alone.csv")
+    assert "| plain | 2.00 / 3.25 |" in text.read_text()
 
 
 def test_claims_are_evaluated():
