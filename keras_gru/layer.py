@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -15,11 +15,28 @@ from keras_gru.equations import Tensor
 from keras_gru.kernels.compaction import restarts
 from keras_gru.kernels.contract import (
     SequenceCall,
+    SequenceResult,
     SequenceTensors,
     shapes_alone,
     without_data,
 )
 from keras_gru.surroundings import Surroundings
+
+
+class Prepared(NamedTuple):
+    """A pass that is ready to run.
+
+    Attributes:
+        call, tensors: as `contract.py` describes them.
+        run: the chosen kernel's.
+        starts_at_zero: nobody gave an initial state.
+    """
+
+    call: SequenceCall
+    tensors: SequenceTensors
+    run: Callable[[SequenceCall, SequenceTensors], SequenceResult]
+    starts_at_zero: bool
+
 
 get_keras_mask = keras_private.get(keras_private.GET_MASK)
 
@@ -248,6 +265,19 @@ class GRU(keras.layers.RNN):
         *,
         resets: Tensor | None = None,
     ) -> Any:
+        ready = self._prepare(sequences, initial_state, mask, training, resets)
+        states, final_state = ready.run(ready.call, ready.tensors)
+        return self._finish(ready, states, final_state)
+
+    def _prepare(
+        self,
+        sequences: Tensor,
+        initial_state: Any,
+        mask: Tensor | None,
+        training: bool | None,
+        resets: Tensor | None,
+    ) -> Prepared:
+        """What the arguments of `call` come to: what runs them, and on what."""
         if self.stateful and surroundings.exporting_onnx():
             raise ValueError(
                 "An ONNX file has no variables, so that stateful=True cannot be "
@@ -293,12 +323,18 @@ class GRU(keras.layers.RNN):
             **self.cell.compute_weights()._asdict(),
         )
         run = shapes_alone if without_data(tensors) else kernel.run
-        states, final_state = run(call, tensors)
+        return Prepared(call, tensors, run, starts_at_zero)
+
+    def _finish(
+        self, ready: Prepared, states: Tensor | None, final_state: Tensor
+    ) -> Any:
+        """What `call` returns: of a kernel's results, with the state kept."""
         if self.stateful:
             self.states[0].assign(final_state)
         outputs = states if self.return_sequences else final_state
+        mask = ready.tensors.mask
         if mask is not None:
-            outputs = self._hide_unused(outputs, mask, starts_at_zero)
+            outputs = self._hide_unused(outputs, mask, ready.starts_at_zero)
         return (outputs, final_state) if self.return_state else outputs
 
     def explain(

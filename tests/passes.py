@@ -16,6 +16,7 @@ import numpy as np
 
 import keras_gru
 from keras_gru import kernels
+from keras_gru.kernels import native_cpu
 from tests.cases import Case, Numbers, judge, numbers
 from tests.tolerances import assert_close
 
@@ -72,11 +73,21 @@ def spy_on_kernels():
 
         return run
 
+    run_both = native_cpu.run_both
+
+    def both(calls, tensors):
+        seen.names += ["native_cpu, both"] * 2
+        seen.calls += calls
+        seen.tensors += tensors
+        return run_both(calls, tensors)
+
     try:
         for kernel in originals:
             kernel.run = watched(kernel)
+        native_cpu.run_both = both
         yield seen
     finally:
+        native_cpu.run_both = run_both
         for kernel, run in originals.items():
             kernel.run = run
 
@@ -113,7 +124,10 @@ def kernel_refuses(name, case: Case, dtype, resets=False) -> bool:
 
 
 def run_layer(layer, given: Numbers, training=False) -> Pass:
-    """Runs the layer and takes the gradients of x, h0 and every weight."""
+    """Runs the layer and takes the gradients of x, h0 and every weight.
+
+    Of a `both.Both`, the weights of the layer that goes back are named "back …".
+    """
     dtype = layer.compute_dtype
     x, h0, d_outputs, d_state = (
         np.asarray(a, dtype)
@@ -124,7 +138,10 @@ def run_layer(layer, given: Numbers, training=False) -> Pass:
     outputs, state, gradients = differentiate(
         layer, x, h0, given.mask, training, d_outputs, d_state, **more
     )
-    names = ["x", "h0", *(v.path.rpartition("/")[2] for v in layer.trainable_variables)]
+    names = ["x", "h0"]
+    for variable in layer.trainable_variables:
+        name = variable.path.rpartition("/")[2]
+        names.append(f"back {name}" if name in names else name)
     return Pass(
         to_numpy(outputs),
         to_numpy(state),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import hypothesis.extra.numpy as arrays
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keras_gru.native import library
+from tests import both
 from tests.cases import CONVENTIONS, MATHS, SHAPES, Case, numbers
 from tests.passes import check
 
@@ -83,6 +86,29 @@ def test_float32(drawn):
 def test_with_dropout(drawn):
     case, numbers_ = drawn
     check(case, "float64", given=numbers_)
+
+
+@st.composite
+def both_directions(draw):
+    """A forward and a backward case, their numbers, and how they are merged."""
+    dropout = draw(st.booleans(), label="dropout")
+    ahead, given = draw(cases_and_numbers(training=dropout))
+    convention = draw(st.sampled_from(sorted(CONVENTIONS)), label="backward convention")
+    back = dataclasses.replace(ahead, convention=convention)
+    numbers_of_back = numbers(back, draw(st.integers(0, 10_000), label="seed"))
+    merge_mode = draw(st.sampled_from(both.MERGE_MODES), label="merge_mode")
+    return (ahead, back), (given, numbers_of_back), merge_mode
+
+
+# KERAS_GRU_EXAMPLES=500 in the environment tries as many.
+@settings(max_examples=int(os.environ.get("KERAS_GRU_EXAMPLES", "30")))
+@given(both_directions())
+def test_both_directions(drawn):
+    """Masks, resets, dropouts and conventions together."""
+    cases, numbers_, merge_mode = drawn
+    # unroll=True is for the other kernels.
+    native = library.missing() is None and not cases[0].maths["unroll"]
+    both.check(cases, "float64", numbers_, merge_mode, native)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

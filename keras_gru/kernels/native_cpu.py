@@ -10,12 +10,14 @@ time; the tests tie them to the same oracle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from keras import ops
 
 from keras_gru import autodiff
+from keras_gru.autodiff import Arrays
 from keras_gru.equations import Tensor
 from keras_gru.kernels.abilities import Abilities
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
@@ -49,9 +51,56 @@ def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     )
 
 
+def run_both(
+    calls: Sequence[SequenceCall], tensors: Sequence[SequenceTensors]
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Runs both directions of a sequence in one call: they share the threads.
+
+    Args:
+        calls, tensors: as those of `run`, forward in time first; the two must have one
+            dtype, one shape of states, and the same mask.
+
+    Returns:
+        The states `(batch, time, 2 * units)`, both in the order of time, or None
+        without `return_sequences`; and the two final states `(batch, units)`.
+    """
+    dtype = calls[0].dtype
+    if dtype not in LOW_PRECISION:
+        return _run_both(calls, tensors)
+    states, ahead, back = _run_both(calls, list(map(_in_float32, tensors)))
+    return (
+        None if states is None else ops.cast(states, dtype),
+        ops.cast(ahead, dtype),
+        ops.cast(back, dtype),
+    )
+
+
 def _run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
-    sequences, kernel, input_bias = _inputs(tensors)
-    options = Options(
+    *states, final_state = _passes((call,), (tensors,))
+    return SequenceResult(states[0] if states else None, final_state)
+
+
+def _run_both(
+    calls: Sequence[SequenceCall], tensors: Sequence[SequenceTensors]
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    *states, ahead, back = _passes(calls, tensors)
+    return states[0] if states else None, ahead, back
+
+
+def _passes(
+    calls: Sequence[SequenceCall], tensors: Sequence[SequenceTensors]
+) -> Sequence[Tensor]:
+    """One call of the library; what it returns, see `function.Native`."""
+    outputs: Sequence[Tensor] = binding().differentiable(
+        Native(tuple(map(_options, calls)), calls[0].return_sequences),
+        [array for one in tensors for array in _arrays(one)],
+        [constant for one in tensors for constant in _constants(one)],
+    )
+    return outputs
+
+
+def _options(call: SequenceCall) -> Options:
+    return Options(
         reset_after=call.reset_after,
         update_gate=call.update_gate,
         activation=ACTIVATIONS[call.activation],
@@ -59,7 +108,11 @@ def _run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
         go_backwards=call.go_backwards,
         training=call.training,
     )
-    arrays = (
+
+
+def _arrays(tensors: SequenceTensors) -> Arrays:
+    sequences, kernel, input_bias = _inputs(tensors)
+    return (
         sequences,
         kernel,
         input_bias,
@@ -67,14 +120,12 @@ def _run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
         tensors.recurrent_kernel,
         tensors.recurrent_bias,
     )
+
+
+def _constants(tensors: SequenceTensors) -> Arrays:
     masks = tensors.recurrent_dropout_masks
     dropout = ops.stack(masks) if masks else None  # (3, batch, units)
-    *states, final_state = binding().differentiable(
-        Native(options, call.return_sequences),
-        arrays,
-        (tensors.mask, tensors.resets, dropout),
-    )
-    return SequenceResult(states[0] if states else None, final_state)
+    return tensors.mask, tensors.resets, dropout
 
 
 def _in_float32(tensors: SequenceTensors) -> SequenceTensors:

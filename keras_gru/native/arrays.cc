@@ -68,12 +68,19 @@ const char* read_problem(const int64_t* options, const GruArray& sequences,
   return nullptr;
 }
 
-bool same_element(const GruArray* arrays, int64_t count, int32_t element,
-                  int64_t flags = -2) {
+bool same_element(const GruArray* arrays, int64_t count, int32_t element) {
   for (int64_t i = 0; i < count; ++i) {
-    if (i != flags && i != flags + 1 && size(arrays[i]) != 0 && arrays[i].element != element) return false;
+    if (size(arrays[i]) != 0 && arrays[i].element != element) return false;
   }
   return true;
+}
+
+constexpr char kDtypes[] =
+    "all arrays but the mask and the resets must have the dtype of the sequences";
+constexpr char kStates[] = "the states must be (batch, time, units of all passes)";
+
+const uint8_t* flags(const GruArray& array) {
+  return static_cast<const uint8_t*>(data(array));
 }
 
 const char* message(int32_t status) {
@@ -92,64 +99,74 @@ int64_t gru_saved_arrays(const int64_t* options, const GruArray* inputs) {
   return gru_saved_size(&problem);
 }
 
-const char* gru_forward_arrays(const int64_t* options, const GruArray* inputs,
-                               const GruArray* outputs) {
-  const GruArray &sequences = inputs[0];
-  GruProblem problem;
-  if (const char* wrong = read_problem(options, sequences, inputs[1], inputs[3], inputs[4],
-                                       inputs + 6, &problem))
-    return wrong;
-  const int64_t batch = problem.batch, time = problem.timesteps, units = problem.units;
-  if (!same_element(inputs, GRU_FORWARD_INPUTS, sequences.element, 6) ||
-      !same_element(outputs, GRU_FORWARD_OUTPUTS, sequences.element))
-    return "all arrays but the mask and the resets must have the dtype of the sequences";
-  if (!absent_or(inputs[2], {3 * units}) || !absent_or(inputs[5], {3 * units}))
-    return "a bias must be (3 units)";
-  if (!absent_or(outputs[0], {batch, time, units}))
-    return "the states must be (batch, time, units)";
-  if (!has_shape(outputs[1], {batch, units}))
-    return "the final state must be (batch, units)";
-  if (!absent_or(outputs[2], {gru_saved_size(&problem)}))
-    return "the saved array must have gru_saved_size() elements";
-  const GruForward call{data(inputs[0]),  data(inputs[1]),  data(inputs[2]),
-                        data(inputs[3]),  data(inputs[4]),  data(inputs[5]),
-                        static_cast<const uint8_t*>(data(inputs[6])),
-                        static_cast<const uint8_t*>(data(inputs[7])), data(inputs[8]),
-                        data(outputs[0]), data(outputs[1]), data(outputs[2])};
-  return message(gru_forward(&problem, &call));
+const char* gru_forward_arrays(int64_t passes, const int64_t* options,
+                               const GruArray* inputs, const GruArray* outputs) {
+  GruProblem problems[GRU_MOST_PASSES];
+  GruForward calls[GRU_MOST_PASSES];
+  const GruArray &states = outputs[0], *finals = outputs + 1, *saved = finals + passes;
+  const int32_t element = inputs[0].element;
+  if (!same_element(outputs, gru_forward_outputs(passes), element)) return kDtypes;
+  for (int64_t i = 0; i < passes; ++i, inputs += GRU_FORWARD_INPUTS) {
+    GruProblem& problem = problems[i];
+    if (const char* wrong = read_problem(options + i * GRU_OPTIONS, inputs[0], inputs[1],
+                                         inputs[3], inputs[4], inputs + 6, &problem))
+      return wrong;
+    const int64_t batch = problem.batch, units = problem.units;
+    if (!same_element(inputs, 6, element) || !same_element(inputs + 8, 1, element))
+      return kDtypes;
+    if (!absent_or(inputs[2], {3 * units}) || !absent_or(inputs[5], {3 * units}))
+      return "a bias must be (3 units)";
+    if (!absent_or(states, {batch, problem.timesteps, passes * units})) return kStates;
+    if (!has_shape(finals[i], {batch, units}))
+      return "the final state must be (batch, units)";
+    if (!absent_or(saved[i], {gru_saved_size(&problem)}))
+      return "the saved array must have gru_saved_size() elements";
+    calls[i] = {data(inputs[0]),  data(inputs[1]),  data(inputs[2]),
+                data(inputs[3]),  data(inputs[4]),  data(inputs[5]),
+                flags(inputs[6]), flags(inputs[7]), data(inputs[8]),
+                data(states),     data(finals[i]),  data(saved[i])};
+  }
+  return message(gru_forward(static_cast<int32_t>(passes), problems, calls));
 }
 
-const char* gru_backward_arrays(const int64_t* options, const GruArray* inputs,
-                                const GruArray* outputs) {
-  const GruArray &sequences = inputs[0];
-  GruProblem problem;
-  if (const char* wrong = read_problem(options, sequences, inputs[1], inputs[2], inputs[3],
-                                       inputs + 4, &problem))
-    return wrong;
-  const int64_t batch = problem.batch, time = problem.timesteps, units = problem.units;
-  if (!same_element(inputs, GRU_BACKWARD_INPUTS, sequences.element, 4) ||
-      !same_element(outputs, GRU_BACKWARD_OUTPUTS, sequences.element))
-    return "all arrays but the mask and the resets must have the dtype of the sequences";
-  if (!has_shape(inputs[7], {batch, time, units}))
-    return "the states must be (batch, time, units)";
-  if (!has_shape(inputs[8], {gru_saved_size(&problem)}))
-    return "the saved array must have gru_saved_size() elements";
-  if (!absent_or(inputs[9], {batch, time, units}) ||
-      !absent_or(inputs[10], {batch, units}) ||
-      !absent_or(outputs[0], {batch, time, problem.features}) ||
-      !absent_or(outputs[1], {problem.features, 3 * units}) ||
-      !absent_or(outputs[2], {3 * units}) || !absent_or(outputs[3], {batch, units}) ||
-      !absent_or(outputs[4], {units, 3 * units}) || !absent_or(outputs[5], {3 * units}))
-    return "a gradient must have the shape of what it is the gradient of";
-  const GruBackward call{
-      data(inputs[0]),  data(inputs[1]),  data(inputs[2]),
-      data(inputs[3]),  static_cast<const uint8_t*>(data(inputs[4])),
-      static_cast<const uint8_t*>(data(inputs[5])),
-      data(inputs[6]),  data(inputs[7]),  data(inputs[8]),
-      data(inputs[9]),  data(inputs[10]), data(outputs[0]), data(outputs[1]),
-      data(outputs[2]), data(outputs[3]), data(outputs[4]),
-      data(outputs[5])};
-  return message(gru_backward(&problem, &call));
+const char* gru_backward_arrays(int64_t passes, const int64_t* options,
+                                const GruArray* inputs, const GruArray* outputs) {
+  GruProblem problems[GRU_MOST_PASSES];
+  GruBackward calls[GRU_MOST_PASSES];
+  const GruArray &states = inputs[GRU_BACKWARD_INPUTS * passes], *saved = &states + 1,
+                 &states_gradient = saved[passes], *final_gradients = &states_gradient + 1;
+  const int32_t element = inputs[0].element;
+  if (!same_element(&states, gru_backward_inputs(passes) - GRU_BACKWARD_INPUTS * passes, element) ||
+      !same_element(outputs, gru_backward_outputs(passes), element))
+    return kDtypes;
+  for (int64_t i = 0; i < passes;
+       ++i, inputs += GRU_BACKWARD_INPUTS, outputs += GRU_BACKWARD_OUTPUTS) {
+    GruProblem& problem = problems[i];
+    if (const char* wrong = read_problem(options + i * GRU_OPTIONS, inputs[0], inputs[1],
+                                         inputs[2], inputs[3], inputs + 4, &problem))
+      return wrong;
+    const int64_t batch = problem.batch, time = problem.timesteps, units = problem.units;
+    if (!same_element(inputs, 4, element) || !same_element(inputs + 6, 1, element))
+      return kDtypes;
+    if (!has_shape(states, {batch, time, passes * units})) return kStates;
+    if (!has_shape(saved[i], {gru_saved_size(&problem)}))
+      return "the saved array must have gru_saved_size() elements";
+    if (!absent_or(states_gradient, {batch, time, passes * units}) ||
+        !absent_or(final_gradients[i], {batch, units}) ||
+        !absent_or(outputs[0], {batch, time, problem.features}) ||
+        !absent_or(outputs[1], {problem.features, 3 * units}) ||
+        !absent_or(outputs[2], {3 * units}) || !absent_or(outputs[3], {batch, units}) ||
+        !absent_or(outputs[4], {units, 3 * units}) ||
+        !absent_or(outputs[5], {3 * units}))
+      return "a gradient must have the shape of what it is the gradient of";
+    calls[i] = {data(inputs[0]),       data(inputs[1]),          data(inputs[2]),
+                data(inputs[3]),       flags(inputs[4]),         flags(inputs[5]),
+                data(inputs[6]),       data(states),             data(saved[i]),
+                data(states_gradient), data(final_gradients[i]), data(outputs[0]),
+                data(outputs[1]),      data(outputs[2]),         data(outputs[3]),
+                data(outputs[4]),      data(outputs[5])};
+  }
+  return message(gru_backward(static_cast<int32_t>(passes), problems, calls));
 }
 
 }  // extern "C"

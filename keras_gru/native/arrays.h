@@ -25,7 +25,7 @@ typedef struct GruArray {
   int32_t element;
 } GruArray;
 
-// The options of a call, in this order.
+// The options of a pass, in this order.
 enum {
   GRU_OPTION_RESET_AFTER,
   GRU_OPTION_UPDATE_REPLACES,
@@ -36,24 +36,39 @@ enum {
   GRU_OPTIONS,
 };
 
-// Inputs of the forward pass: sequences, kernel, input bias, initial state, recurrent
-// kernel, recurrent bias, mask, resets, recurrent dropout. Outputs: states, final state,
-// saved.
-enum { GRU_FORWARD_INPUTS = 9, GRU_FORWARD_OUTPUTS = 3 };
+// What follows is that of one pass, or of two (see gru.h).
+enum { GRU_MOST_PASSES = 2 };
 
-// Inputs of the backward pass: sequences, kernel, initial state, recurrent kernel,
-// mask, resets, recurrent dropout, states, saved, gradients of states and final state.
-// Outputs: gradients of sequences, kernel, input bias, initial state, recurrent kernel,
-// recurrent bias.
-enum { GRU_BACKWARD_INPUTS = 11, GRU_BACKWARD_OUTPUTS = 6 };
+// Inputs of each forward pass: sequences, kernel, input bias, initial state, recurrent
+// kernel, recurrent bias, mask, resets, recurrent dropout. Outputs: the states of all
+// passes; of each the final state; of each what is saved.
+enum { GRU_FORWARD_INPUTS = 9 };
+static inline int64_t gru_forward_inputs(int64_t passes) {
+  return GRU_FORWARD_INPUTS * passes;
+}
+static inline int64_t gru_forward_outputs(int64_t passes) { return 1 + 2 * passes; }
 
-// Elements of the `saved` output of a forward pass, or -1 where its inputs do not fit.
+// Inputs of each backward pass: sequences, kernel, initial state, recurrent kernel,
+// mask, resets, recurrent dropout. Then: the states of all; of each what is saved; the
+// gradient of the states; of each that of the final state.
+// Outputs of each: gradients of sequences, kernel, input bias, initial state, recurrent
+// kernel, recurrent bias.
+enum { GRU_BACKWARD_INPUTS = 7, GRU_BACKWARD_OUTPUTS = 6 };
+static inline int64_t gru_backward_inputs(int64_t passes) {
+  return (GRU_BACKWARD_INPUTS + 2) * passes + 2;
+}
+static inline int64_t gru_backward_outputs(int64_t passes) {
+  return GRU_BACKWARD_OUTPUTS * passes;
+}
+
+// Elements of the `saved` output of one forward pass, or -1 where its inputs do not fit.
 GRU_EXPORT int64_t gru_saved_arrays(const int64_t* options, const GruArray* inputs);
 
 // Each returns null, or what is wrong with the arguments, a constant string.
-GRU_EXPORT const char* gru_forward_arrays(const int64_t* options, const GruArray* inputs,
+GRU_EXPORT const char* gru_forward_arrays(int64_t passes, const int64_t* options,
+                                          const GruArray* inputs,
                                           const GruArray* outputs);
-GRU_EXPORT const char* gru_backward_arrays(const int64_t* options,
+GRU_EXPORT const char* gru_backward_arrays(int64_t passes, const int64_t* options,
                                            const GruArray* inputs,
                                            const GruArray* outputs);
 

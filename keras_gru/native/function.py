@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
+from keras import ops
 
+from keras_gru import backends
 from keras_gru.autodiff import Arrays, Tensors
-from keras_gru.equations import Activation
+from keras_gru.equations import Activation, Tensor
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceTensors
 from keras_gru.kernels.recurrence import Recurrence
@@ -21,41 +23,50 @@ ACTIVATIONS: dict[Activation, str] = {
 FUNCTIONS = {name: function for function, name in ACTIVATIONS.items()}
 
 
+ARRAYS, CONSTANTS = 6, 3
+
+
 @dataclass(frozen=True)
 class Native:
-    """An `autodiff.Pass`: all steps in one call of the library.
+    """An `autodiff.Pass`: all steps, of one pass or two, in one call of the library.
 
-    Its arrays are the sequences `(batch, time, features)`, the kernel, the input bias,
-    the initial state, the recurrent kernel and the recurrent bias, in this order.
-    Without a kernel the sequences are projected already, `(batch, time, 3 * units)`;
-    the biases may be None too. Its constants are the mask and the resets
-    `(batch, time)` and the factors of the recurrent dropout `(3, batch, units)`; each
-    may be None.
+    Its arrays are those of each pass: the sequences `(batch, time, features)`, the
+    kernel, the input bias, the initial state, the recurrent kernel and the recurrent
+    bias, in this order. Without a kernel the sequences are projected already,
+    `(batch, time, 3 * units)`; the biases may be None too. Its constants are the mask
+    and the resets `(batch, time)` and the factors of the recurrent dropout
+    `(3, batch, units)` of each pass; each may be None.
 
     Its outputs are the states `(batch, time, units)`, where they are asked for, and the
-    final state `(batch, units)`.
+    final state `(batch, units)` of each pass. The states of two passes are one array
+    `(batch, time, 2 * units)`, in the order of time; those of a single one are in
+    processing order.
+
+    Attributes:
+        options: of each pass.
+        return_states: whether the states are among the outputs.
     """
 
-    options: Options
+    options: tuple[Options, ...]
     return_states: bool
 
     @property
     def training(self) -> bool:
-        return self.options.training
+        return any(one.training for one in self.options)
 
     @property
     def outputs(self) -> int:
-        return 2 if self.return_states else 1
+        return len(self.options) + self.return_states
 
     def forward(
         self, arrays: Arrays, constants: Arrays, save: bool
     ) -> tuple[Tensors, Tensors]:
-        states, final_state, saved = binding().forward(
-            self.options, arrays, *constants, self.return_states or save, save
+        states, finals, saved = binding().forward(
+            self.options, arrays, constants, self.return_states or save, save
         )
         if self.return_states:
-            return (states, final_state), (saved,) if save else ()
-        return (final_state,), (states, saved) if save else ()
+            return (states, *finals), tuple(saved) if save else ()
+        return tuple(finals), (states, *saved) if save else ()
 
     def backward(
         self,
@@ -70,33 +81,59 @@ class Native:
             outputs, saved = saved[:1], saved[1:]
             cotangents = (None, *cotangents)
         gradients: Arrays = binding().backward(
-            self.options, arrays, *constants, outputs[0], *saved, cotangents, wanted
+            self.options, arrays, constants, outputs[0], saved, cotangents, wanted
         )
         return gradients
 
     def reference(self, arrays: Arrays, constants: Arrays) -> Tensors:
-        sequences, kernel, input_bias, state, recurrent_kernel, recurrent_bias = arrays
-        mask, resets, dropout = constants
-        plain = Recurrence(
-            reset_after=self.options.reset_after,
-            update_gate=self.options.update_gate,
-            activation=FUNCTIONS[self.options.activation],
-            recurrent_activation=FUNCTIONS[self.options.recurrent_activation],
-            recurrent_dropout=dropout is not None,
+        passes = zip(
+            self.options,
+            each_pass(arrays, ARRAYS),
+            each_pass(constants, CONSTANTS),
+            strict=True,
         )
-        states, final_state = recurrence.run(
-            plain.states,
-            SequenceTensors(
-                sequences=sequences,
-                initial_state=state,
-                kernel=kernel,
-                recurrent_kernel=recurrent_kernel,
-                input_bias=input_bias,
-                recurrent_bias=recurrent_bias,
-                mask=mask,
-                resets=resets,
-                recurrent_dropout_masks=() if dropout is None else tuple(dropout),
-            ),
-            self.options.go_backwards,
-        )
-        return (states, final_state) if self.return_states else (final_state,)
+        all_states, finals = zip(*(_reference(*one) for one in passes), strict=True)
+        if not self.return_states:
+            return tuple(finals)
+        if len(self.options) == 1:
+            return (all_states[0], *finals)
+        in_time = [
+            ops.flip(states, axis=1) if one.go_backwards else states
+            for one, states in zip(self.options, all_states, strict=True)
+        ]
+        return (backends.current().concatenate(in_time), *finals)
+
+
+def each_pass(arrays: Arrays, count: int) -> list[Arrays]:
+    """The arrays of each pass, `count` of them."""
+    return [arrays[at : at + count] for at in range(0, len(arrays), count)]
+
+
+def _reference(
+    options: Options, arrays: Arrays, constants: Arrays
+) -> tuple[Tensor, Tensor]:
+    """The states in processing order and the final state of one pass."""
+    sequences, kernel, input_bias, state, recurrent_kernel, recurrent_bias = arrays
+    mask, resets, dropout = constants
+    plain = Recurrence(
+        reset_after=options.reset_after,
+        update_gate=options.update_gate,
+        activation=FUNCTIONS[options.activation],
+        recurrent_activation=FUNCTIONS[options.recurrent_activation],
+        recurrent_dropout=dropout is not None,
+    )
+    return recurrence.run(
+        plain.states,
+        SequenceTensors(
+            sequences=sequences,
+            initial_state=state,
+            kernel=kernel,
+            recurrent_kernel=recurrent_kernel,
+            input_bias=input_bias,
+            recurrent_bias=recurrent_bias,
+            mask=mask,
+            resets=resets,
+            recurrent_dropout_masks=() if dropout is None else tuple(dropout),
+        ),
+        options.go_backwards,
+    )

@@ -29,6 +29,8 @@ int64_t useful_threads(const GruProblem& problem) {
   return operations < 1e6 || problem.threads < 1 ? 1 : problem.threads;
 }
 
+constexpr int64_t kPasses = 2;  // at most, of a call
+
 // The kernels are compiled once for each set of instructions, from the same text.
 // ROWS times three sums, three panel vectors and a broadcast fill the registers.
 
@@ -70,10 +72,10 @@ namespace avx2 {
 #include "passes.inc"
 #undef VECTOR_BYTES
 #undef ROWS
-template int32_t run_forward<float>(const GruProblem&, const GruForward&);
-template int32_t run_forward<double>(const GruProblem&, const GruForward&);
-template int32_t run_backward<float>(const GruProblem&, const GruBackward&);
-template int32_t run_backward<double>(const GruProblem&, const GruBackward&);
+template int32_t run_forward<float>(int64_t, const GruProblem*, const GruForward*);
+template int32_t run_forward<double>(int64_t, const GruProblem*, const GruForward*);
+template int32_t run_backward<float>(int64_t, const GruProblem*, const GruBackward*);
+template int32_t run_backward<double>(int64_t, const GruProblem*, const GruBackward*);
 }  // namespace avx2
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -100,10 +102,10 @@ namespace avx512 {
 #include "passes.inc"
 #undef VECTOR_BYTES
 #undef ROWS
-template int32_t run_forward<float>(const GruProblem&, const GruForward&);
-template int32_t run_forward<double>(const GruProblem&, const GruForward&);
-template int32_t run_backward<float>(const GruProblem&, const GruBackward&);
-template int32_t run_backward<double>(const GruProblem&, const GruBackward&);
+template int32_t run_forward<float>(int64_t, const GruProblem*, const GruForward*);
+template int32_t run_forward<double>(int64_t, const GruProblem*, const GruForward*);
+template int32_t run_backward<float>(int64_t, const GruProblem*, const GruBackward*);
+template int32_t run_backward<double>(int64_t, const GruProblem*, const GruBackward*);
 }  // namespace avx512
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -153,31 +155,45 @@ int32_t check(const GruProblem& problem) {
   return GRU_OK;
 }
 
+// Every pass, and whether they fit each other.
+int32_t check(int64_t passes, const GruProblem* problems) {
+  if (passes < 1 || passes > kPasses) return GRU_BAD_ARGUMENT;
+  for (int64_t i = 0; i < passes; ++i) {
+    if (const int32_t status = check(problems[i]); status != GRU_OK) return status;
+    if (problems[i].dtype != problems[0].dtype || problems[i].batch != problems[0].batch ||
+        problems[i].timesteps != problems[0].timesteps ||
+        problems[i].units != problems[0].units ||
+        problems[i].instructions != problems[0].instructions)
+      return GRU_BAD_ARGUMENT;
+  }
+  return GRU_OK;
+}
+
 template <class T>
-int32_t forward(const GruProblem& problem, const GruForward& call) {
-  switch (chosen_instructions(problem)) {
+int32_t forward(int64_t passes, const GruProblem* problems, const GruForward* calls) {
+  switch (chosen_instructions(problems[0])) {
 #if defined(__x86_64__)
     case GRU_AVX512:
-      return avx512::run_forward<T>(problem, call);
+      return avx512::run_forward<T>(passes, problems, calls);
     case GRU_AVX2:
-      return avx2::run_forward<T>(problem, call);
+      return avx2::run_forward<T>(passes, problems, calls);
 #endif
     default:
-      return portable::run_forward<T>(problem, call);
+      return portable::run_forward<T>(passes, problems, calls);
   }
 }
 
 template <class T>
-int32_t backward(const GruProblem& problem, const GruBackward& call) {
-  switch (chosen_instructions(problem)) {
+int32_t backward(int64_t passes, const GruProblem* problems, const GruBackward* calls) {
+  switch (chosen_instructions(problems[0])) {
 #if defined(__x86_64__)
     case GRU_AVX512:
-      return avx512::run_backward<T>(problem, call);
+      return avx512::run_backward<T>(passes, problems, calls);
     case GRU_AVX2:
-      return avx2::run_backward<T>(problem, call);
+      return avx2::run_backward<T>(passes, problems, calls);
 #endif
     default:
-      return portable::run_backward<T>(problem, call);
+      return portable::run_backward<T>(passes, problems, calls);
   }
 }
 
@@ -210,24 +226,27 @@ int64_t gru_saved_size(const GruProblem* problem) {
                                        : keras_gru::saved_size<double>(*problem);
 }
 
-int32_t gru_forward(const GruProblem* problem, const GruForward* call) {
-  const int32_t status = keras_gru::check(*problem);
+int32_t gru_forward(int32_t passes, const GruProblem* problems, const GruForward* calls) {
+  const int32_t status = keras_gru::check(passes, problems);
   if (status != GRU_OK) return status;
-  if (problem->batch == 0) return GRU_OK;
+  if (problems->batch == 0) return GRU_OK;
   try {
-    return problem->dtype == GRU_FLOAT32 ? keras_gru::forward<float>(*problem, *call)
-                                         : keras_gru::forward<double>(*problem, *call);
+    return problems->dtype == GRU_FLOAT32
+               ? keras_gru::forward<float>(passes, problems, calls)
+               : keras_gru::forward<double>(passes, problems, calls);
   } catch (const std::bad_alloc&) {
     return GRU_OUT_OF_MEMORY;
   }
 }
 
-int32_t gru_backward(const GruProblem* problem, const GruBackward* call) {
-  const int32_t status = keras_gru::check(*problem);
+int32_t gru_backward(int32_t passes, const GruProblem* problems,
+                     const GruBackward* calls) {
+  const int32_t status = keras_gru::check(passes, problems);
   if (status != GRU_OK) return status;
   try {
-    return problem->dtype == GRU_FLOAT32 ? keras_gru::backward<float>(*problem, *call)
-                                         : keras_gru::backward<double>(*problem, *call);
+    return problems->dtype == GRU_FLOAT32
+               ? keras_gru::backward<float>(passes, problems, calls)
+               : keras_gru::backward<double>(passes, problems, calls);
   } catch (const std::bad_alloc&) {
     return GRU_OUT_OF_MEMORY;
   }

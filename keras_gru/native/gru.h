@@ -16,6 +16,11 @@
 //
 // `states` are in processing order: with go_backwards, states[:, 0] is the state
 // after the last time step was read. A state is frozen where `mask` is 0.
+//
+// One call may run two passes of one dtype, batch, length and number of units: both
+// directions of a sequence, which share the threads. Their states then stand side by
+// side in one array (batch, timesteps, 2 units), in the order of time: that of the
+// first pass. The second's `states` and `states_gradient` are ignored.
 #ifndef KERAS_GRU_NATIVE_GRU_H_
 #define KERAS_GRU_NATIVE_GRU_H_
 
@@ -26,7 +31,7 @@ extern "C" {
 #endif
 
 // Changes whenever a struct or a function below does; the loader compares it.
-#define GRU_INTERFACE_VERSION 2
+#define GRU_INTERFACE_VERSION 3
 
 enum GruDtype { GRU_FLOAT32 = 0, GRU_FLOAT64 = 1 };
 
@@ -132,8 +137,11 @@ GRU_EXPORT int32_t gru_interface_version(void);
 GRU_EXPORT int32_t gru_best_instructions(void);
 // Reals that a forward pass saves for a backward pass with the same problem.
 GRU_EXPORT int64_t gru_saved_size(const GruProblem* problem);
-GRU_EXPORT int32_t gru_forward(const GruProblem* problem, const GruForward* call);
-GRU_EXPORT int32_t gru_backward(const GruProblem* problem, const GruBackward* call);
+// Each runs `passes` passes, 1 or 2, of as many problems and calls.
+GRU_EXPORT int32_t gru_forward(int32_t passes, const GruProblem* problems,
+                               const GruForward* calls);
+GRU_EXPORT int32_t gru_backward(int32_t passes, const GruProblem* problems,
+                                const GruBackward* calls);
 // Gives back the memory that is kept for the next call, at most 256 MiB; its bytes.
 GRU_EXPORT int64_t gru_free_memory(void);
 // What a GruStatus means, a constant string.

@@ -12,8 +12,9 @@ import os
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-INTERFACE_VERSION = 2
+INTERFACE_VERSION = 3
 OUT_OF_MEMORY = 3  # of GruStatus
 
 DTYPES = {"float32": 0, "float64": 1}
@@ -178,9 +179,7 @@ def _load() -> tuple[ctypes.CDLL | None, str | None]:
     library.gru_saved_size.restype = ctypes.c_int64
     library.gru_saved_size.argtypes = [ctypes.POINTER(Problem)]
     library.gru_forward.restype = ctypes.c_int32
-    library.gru_forward.argtypes = [ctypes.POINTER(Problem), ctypes.POINTER(Forward)]
     library.gru_backward.restype = ctypes.c_int32
-    library.gru_backward.argtypes = [ctypes.POINTER(Problem), ctypes.POINTER(Backward)]
     library.gru_status_message.restype = ctypes.c_char_p
     library.gru_status_message.argtypes = [ctypes.c_int32]
     return library, None
@@ -224,22 +223,39 @@ def saved_size(problem: Problem) -> int:
     return size
 
 
-def forward(problem: Problem, call: Forward) -> None:
+def forward(*passes: tuple[Problem, Forward]) -> None:
     """Runs `gru_forward`; the interpreter lock is released meanwhile.
 
+    Args:
+        passes: one, or two that share the threads and the states; see gru.h.
+
     Raises:
         RuntimeError: if the library returns a status other than "done".
     """
-    _check("gru_forward", library().gru_forward(problem, call))
+    _check("gru_forward", library().gru_forward(*_side_by_side(passes)))
 
 
-def backward(problem: Problem, call: Backward) -> None:
+def backward(*passes: tuple[Problem, Backward]) -> None:
     """Runs `gru_backward`; the interpreter lock is released meanwhile.
 
+    Args:
+        passes: as those of `forward`.
+
     Raises:
         RuntimeError: if the library returns a status other than "done".
     """
-    _check("gru_backward", library().gru_backward(problem, call))
+    _check("gru_backward", library().gru_backward(*_side_by_side(passes)))
+
+
+def _side_by_side(passes: Sequence[tuple[Problem, Any]]) -> tuple[Any, Any, Any]:
+    """The count, an array of the problems, an array of the calls."""
+    problems, calls = zip(*passes, strict=True)
+    count = len(passes)
+    return (
+        ctypes.c_int32(count),
+        (Problem * count)(*problems),
+        (type(calls[0]) * count)(*calls),
+    )
 
 
 def _check(function: str, status: int) -> None:

@@ -15,63 +15,72 @@ from keras_gru.autodiff import Arrays
 from keras_gru.autodiff.on_jax import differentiable as differentiable
 from keras_gru.equations import Tensor
 from keras_gru.native import library
+from keras_gru.native.function import ARRAYS, CONSTANTS, each_pass
 from keras_gru.native.library import Options
 
 
 def forward(
-    options: Options,
+    options: Sequence[Options],
     arrays: Arrays,
-    mask: Tensor | None,
-    resets: Tensor | None,
-    dropout: Tensor | None,
+    constants: Arrays,
     return_states: bool,
     save: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Runs all steps; arguments and results are those of `on_torch.forward`.
 
     What is not wanted has no elements.
     """
-    sequences, _, _, initial_state, _, _ = arrays
+    sequences, initial_state = arrays[0], arrays[3]
     assert sequences is not None
     assert initial_state is not None
     batch, timesteps, _ = sequences.shape
-    dtype, units = sequences.dtype, initial_state.shape[1]
-    problem = options.problem(str(dtype), sequences.shape, units, _threads())
+    dtype, units, passes = sequences.dtype, initial_state.shape[1], len(options)
+    sizes = [
+        library.saved_size(
+            one.problem(str(dtype), given[0].shape, units, _threads())  # type: ignore[union-attr]
+        )
+        for one, given in zip(options, each_pass(arrays, ARRAYS), strict=True)
+    ]
     shapes = [
-        (batch, timesteps, units) if return_states else (0,),
-        (batch, units),
-        (library.saved_size(problem) if save else 0,),
+        (batch, timesteps, passes * units) if return_states else (0,),
+        *[(batch, units)] * passes,
+        *((size if save else 0,) for size in sizes),
     ]
     results = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
-    flags = _all((mask, resets), bool)
-    operands = (*_all(arrays, dtype), *flags, _there(dropout, dtype))
-    states, final_state, saved = _call("gru_xla_forward", results, operands, options)
-    return states, final_state, saved
+    operands = [
+        operand
+        for given, more in zip(
+            each_pass(arrays, ARRAYS), each_pass(constants, CONSTANTS), strict=True
+        )
+        for operand in (*_all(given, dtype), *_constants(more, dtype))
+    ]
+    states, *others = _call("gru_xla_forward", results, operands, options)
+    return states, others[:passes], others[passes:]
 
 
 def backward(
-    options: Options,
+    options: Sequence[Options],
     arrays: Arrays,
-    mask: Tensor | None,
-    resets: Tensor | None,
-    dropout: Tensor | None,
+    constants: Arrays,
     states: Tensor,
-    saved: Tensor,
+    saved: Sequence[Tensor],
     cotangents: Arrays,
     wanted: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradients of the wanted arrays; arguments as those of `on_torch.backward`."""
     dtype = states.dtype
-    sequences, kernel, _, initial_state, recurrent_kernel, _ = _all(arrays, dtype)
     shapes = [
         jax.ShapeDtypeStruct(array.shape if want and array is not None else (0,), dtype)
         for array, want in zip(arrays, wanted, strict=True)
     ]
-    operands = (
-        *(sequences, kernel, initial_state, recurrent_kernel),
-        *(*_all((mask, resets), bool), _there(dropout, dtype)),
-        *(states, saved, *_all(cotangents, dtype)),
-    )
+    operands = []
+    for given, more in zip(
+        each_pass(arrays, ARRAYS), each_pass(constants, CONSTANTS), strict=True
+    ):
+        sequences, kernel, _, initial_state, recurrent_kernel, _ = _all(given, dtype)
+        operands += [sequences, kernel, initial_state, recurrent_kernel]
+        operands += _constants(more, dtype)
+    operands += [states, *saved, *_all(cotangents, dtype)]
     gradients = _call("gru_xla_backward", shapes, operands, options)
     return [
         gradient if want and array is not None else None
@@ -92,12 +101,13 @@ def _call(
     target: str,
     shapes: Sequence[jax.ShapeDtypeStruct],
     operands: Sequence[Tensor],
-    options: Options,
+    options: Sequence[Options],
 ) -> list[Tensor]:
     _register()
     custom_call = jax.ffi.ffi_call(target, shapes, vmap_method="sequential")
+    integers = [one.as_integers(_threads()) for one in options]
     results: list[Tensor] = custom_call(
-        *operands, options=np.asarray(options.as_integers(_threads()), np.int64)
+        *operands, options=np.asarray(integers, np.int64).ravel()
     )
     return results
 
@@ -105,6 +115,11 @@ def _call(
 def _threads() -> int:
     # XLA on the CPU takes all processors of the process, and so does the call.
     return library.available_processors()
+
+
+def _constants(constants: Arrays, dtype: Any) -> list[Tensor]:
+    mask, resets, dropout = constants
+    return [*_all((mask, resets), bool), _there(dropout, dtype)]
 
 
 def _all(arrays: Arrays, dtype: Any) -> list[Tensor]:

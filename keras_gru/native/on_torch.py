@@ -10,98 +10,113 @@ from keras_gru.autodiff import Arrays
 from keras_gru.autodiff.on_torch import differentiable as differentiable
 from keras_gru.equations import Tensor
 from keras_gru.native import library
+from keras_gru.native.function import ARRAYS, CONSTANTS, each_pass
 from keras_gru.native.library import Options
 
 
 def forward(
-    options: Options,
+    options: Sequence[Options],
     arrays: Arrays,
-    mask: Tensor | None,
-    resets: Tensor | None,
-    dropout: Tensor | None,
+    constants: Arrays,
     return_states: bool,
     save: bool,
-) -> tuple[Tensor | None, Tensor, Tensor | None]:
-    """Runs all steps.
+) -> tuple[Tensor | None, list[Tensor], list[Tensor | None]]:
+    """Runs all steps of one pass, or of two.
 
     Args:
-        options: the convention. As many threads work as torch is set to use.
-        arrays: those of `function.Native`.
-        mask: `(batch, time)` bool, or None.
-        resets: `(batch, time)` bool, or None.
-        dropout: factors `(3, batch, units)` of the state by gate, or None.
+        options: the convention of each. As many threads work as torch is set to use.
+        arrays, constants: those of `function.Native`.
         return_states: whether the states of all steps are wanted.
         save: whether what the backward pass needs is wanted.
 
     Returns:
-        The states `(batch, time, units)` or None, the final state `(batch, units)`, and
-        what is saved or None.
+        The states `(batch, time, units of all passes)` or None; of each pass the final
+        state `(batch, units)`; of each pass what is saved, or None.
     """
-    dense = _dense(arrays)
-    sequences, _, _, initial_state, _, _ = dense
+    dense, fixed = _dense(arrays), _dense(constants)
+    problems = _problems(options, dense)
+    sequences, initial_state = dense[0], dense[3]
     assert sequences is not None
     assert initial_state is not None
-    problem = _problem(options, sequences, initial_state)
     batch, timesteps, _ = sequences.shape
-    shape = (batch, timesteps, initial_state.shape[1])
+    shape = (batch, timesteps, len(options) * initial_state.shape[1])
     states = sequences.new_empty(shape) if return_states else None
-    final_state = torch.empty_like(initial_state)
-    saved = sequences.new_empty(library.saved_size(problem)) if save else None
-    arguments = (*dense, *_dense((mask, resets, dropout)), states, final_state, saved)
-    library.forward(problem, library.Forward(*map(_address, arguments)))
-    return states, final_state, saved
+    finals = [torch.empty_like(initial_state) for _ in options]
+    saved = [
+        sequences.new_empty(library.saved_size(problem)) if save else None
+        for problem in problems
+    ]
+    calls = [
+        library.Forward(*map(_address, (*given, *more, states, final, kept)))
+        for given, more, final, kept in zip(
+            each_pass(dense, ARRAYS),
+            each_pass(fixed, CONSTANTS),
+            finals,
+            saved,
+            strict=True,
+        )
+    ]
+    library.forward(*zip(problems, calls, strict=True))
+    return states, finals, saved
 
 
 def backward(
-    options: Options,
+    options: Sequence[Options],
     arrays: Arrays,
-    mask: Tensor | None,
-    resets: Tensor | None,
-    dropout: Tensor | None,
+    constants: Arrays,
     states: Tensor,
-    saved: Tensor,
+    saved: Sequence[Tensor],
     cotangents: Arrays,
     wanted: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradients of the wanted arrays; the others are None.
 
     Args:
-        options, arrays, mask, resets, dropout: as in the forward pass.
+        options, arrays, constants: as in the forward pass.
         states, saved: what it returned.
-        cotangents: the gradients of the states and of the final state; either may be
+        cotangents: the gradients of the states and of the final states; each may be
             None.
         wanted: of which of the arrays a gradient is wanted.
     """
-    sequences, kernel, _, initial_state, recurrent_kernel, _ = dense = _dense(arrays)
-    assert sequences is not None
-    assert initial_state is not None
+    dense, fixed = _dense(arrays), _dense(constants)
+    states_gradient, *final_gradients = _dense(cotangents)
     gradients = [
         torch.empty_like(array) if want and array is not None else None
         for array, want in zip(dense, wanted, strict=True)
     ]
-    constants, incoming = _dense((mask, resets, dropout)), _dense(cotangents)
-    library.backward(
-        _problem(options, sequences, initial_state),
+    calls = [
         library.Backward(
             *map(
                 _address,
                 (
-                    *(sequences, kernel, initial_state, recurrent_kernel, *constants),
-                    *(states, saved, *incoming, *gradients),
+                    *(given[0], given[1], given[3], given[4], *more, states, kept),
+                    *(states_gradient, final_gradient, *results),
                 ),
             )
-        ),
-    )
+        )
+        for given, more, kept, final_gradient, results in zip(
+            each_pass(dense, ARRAYS),
+            each_pass(fixed, CONSTANTS),
+            saved,
+            final_gradients,
+            each_pass(gradients, ARRAYS),
+            strict=True,
+        )
+    ]
+    library.backward(*zip(_problems(options, dense), calls, strict=True))
     return gradients
 
 
-def _problem(
-    options: Options, sequences: Tensor, initial_state: Tensor
-) -> library.Problem:
-    dtype = str(sequences.dtype).rpartition(".")[2]
-    return options.problem(
-        dtype, tuple(sequences.shape), initial_state.shape[1], torch.get_num_threads()
-    )
+def _problems(options: Sequence[Options], arrays: Arrays) -> list[library.Problem]:
+    found = []
+    for one, given in zip(options, each_pass(arrays, ARRAYS), strict=True):
+        sequences, initial_state = given[0], given[3]
+        assert sequences is not None
+        assert initial_state is not None
+        dtype = str(sequences.dtype).rpartition(".")[2]
+        shape, units = tuple(sequences.shape), initial_state.shape[1]
+        found.append(one.problem(dtype, shape, units, torch.get_num_threads()))
+    return found
 
 
 def _dense(arrays: Arrays) -> list[Tensor | None]:

@@ -16,6 +16,7 @@ namespace keras_gru {
 // side by side, one used step at a time. A *slice* is the lanes of one thread.
 class Schedule {
  public:
+  Schedule() = default;
   Schedule(int64_t batch, int64_t timesteps, const uint8_t* mask, bool go_backwards,
            int64_t threads)
       : batch_(batch), timesteps_(timesteps), backwards_(go_backwards) {
@@ -124,8 +125,8 @@ class Schedule {
     for (int64_t row : order) rows_[next[place[lane_of[row]]]++] = row;
   }
 
-  int64_t batch_, timesteps_;
-  bool backwards_;
+  int64_t batch_ = 0, timesteps_ = 0;
+  bool backwards_ = false;
   bool masked_ = false;
   int64_t slices_ = 1;
   std::vector<int64_t> begin_;        // (batch + 1) first position of each row

@@ -52,19 +52,27 @@ bool ok(const Status& status) { return TF_GetCode(status.get()) == kOk; }
 
 // Attributes of a node.
 struct Node {
-  int64_t options[GRU_OPTIONS];
-  int64_t wanted[GRU_BACKWARD_OUTPUTS];  // per output: whether it is computed
+  int64_t passes;
+  int64_t options[GRU_OPTIONS * GRU_MOST_PASSES];
+  int64_t wanted[GRU_BACKWARD_OUTPUTS * GRU_MOST_PASSES];  // per output: is it computed
 };
 
-template <int OUTPUTS>
+template <int64_t (*OUTPUTS)(int64_t)>
 void* create(TF_OpKernelConstruction* construction) {
   const Status status(TF_NewStatus());
   auto node = std::make_unique<Node>();
-  TF_OpKernelConstruction_GetAttrInt64List(construction, "options", node->options,
-                                           GRU_OPTIONS, status.get());
+  TF_OpKernelConstruction_GetAttrInt64(construction, "passes", &node->passes,
+                                       status.get());
+  if (ok(status) && (node->passes < 1 || node->passes > GRU_MOST_PASSES))
+    TF_SetStatus(status.get(), kInvalidArgument, "passes must be 1 or 2");
+  if (ok(status))
+    TF_OpKernelConstruction_GetAttrInt64List(
+        construction, "options", node->options,
+        static_cast<int>(GRU_OPTIONS * node->passes), status.get());
   if (ok(status))
     TF_OpKernelConstruction_GetAttrInt64List(construction, "wanted", node->wanted,
-                                             OUTPUTS, status.get());
+                                             static_cast<int>(OUTPUTS(node->passes)),
+                                             status.get());
   if (ok(status)) return node.release();
   TF_OpKernelConstruction_Failure(construction, status.get());
   return nullptr;
@@ -78,7 +86,7 @@ struct Inputs {
   std::vector<std::vector<int64_t>> dims;
   std::vector<GruArray> arrays;
 
-  Inputs(TF_OpKernelContext* context, int count, const Status& status) {
+  Inputs(TF_OpKernelContext* context, int64_t count, const Status& status) {
     for (int i = 0; i < count && ok(status); ++i) {
       TF_Tensor* tensor = nullptr;
       TF_GetInput(context, i, &tensor, status.get());
@@ -121,67 +129,76 @@ void fail(TF_OpKernelContext* context, const Status& status, const char* message
   TF_OpKernelContext_Failure(context, status.get());
 }
 
+// Allocates the outputs and runs.
 void finish(TF_OpKernelContext* context, const Node& node, const Inputs& inputs,
-            std::vector<std::vector<int64_t>>& dims, std::vector<GruArray>& outputs,
-            const Status& status, decltype(&gru_forward_arrays) run) {
+            const std::vector<std::vector<int64_t>>& shapes, const Status& status,
+            decltype(&gru_forward_arrays) run) {
+  std::vector<std::vector<int64_t>> dims;
+  std::vector<GruArray> outputs;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    if (!allocate(context, node, static_cast<int>(i), inputs.arrays[0].element, shapes[i],
+                  dims, outputs, status))
+      return TF_OpKernelContext_Failure(context, status.get());
+  }
   for (size_t i = 0; i < outputs.size(); ++i) outputs[i].dims = dims[i].data();
-  if (const char* wrong = run(node.options, inputs.arrays.data(), outputs.data()))
+  if (const char* wrong = run(node.passes, node.options, inputs.arrays.data(), outputs.data()))
     fail(context, status, wrong);
 }
 
 void compute_forward(void* kernel, TF_OpKernelContext* context) {
   const Node& node = *static_cast<Node*>(kernel);
   const Status status(TF_NewStatus());
-  const Inputs inputs(context, GRU_FORWARD_INPUTS, status);
+  const Inputs inputs(context, gru_forward_inputs(node.passes), status);
   if (!ok(status)) return TF_OpKernelContext_Failure(context, status.get());
-  const int64_t saved = saved_arrays(node.options, inputs.arrays.data());
-  if (saved < 0)
-    return fail(context, status,
-                "KerasGruForward: the shapes or dtypes of the inputs do not fit");
+  std::vector<std::vector<int64_t>> finals, saved;
+  int64_t units = 0;  // of all passes
+  for (int64_t i = 0; i < node.passes; ++i) {
+    const GruArray* arrays = inputs.arrays.data() + i * GRU_FORWARD_INPUTS;
+    const int64_t size = saved_arrays(node.options + i * GRU_OPTIONS, arrays);
+    if (size < 0)
+      return fail(context, status,
+                  "KerasGruForward: the shapes or dtypes of the inputs do not fit");
+    finals.push_back({arrays[0].dims[0], arrays[3].dims[1]});
+    saved.push_back({size});
+    units += arrays[3].dims[1];
+  }
   const GruArray& x = inputs.arrays[0];
-  const int64_t units = inputs.arrays[3].dims[1];
-  std::vector<std::vector<int64_t>> dims;
-  std::vector<GruArray> outputs;
-  if (!allocate(context, node, 0, x.element, {x.dims[0], x.dims[1], units}, dims, outputs,
-                status) ||
-      !allocate(context, node, 1, x.element, {x.dims[0], units}, dims, outputs, status) ||
-      !allocate(context, node, 2, x.element, {saved}, dims, outputs, status))
-    return TF_OpKernelContext_Failure(context, status.get());
-  finish(context, node, inputs, dims, outputs, status, forward_arrays);
+  std::vector<std::vector<int64_t>> shapes{{x.dims[0], x.dims[1], units}};
+  shapes.insert(shapes.end(), finals.begin(), finals.end());
+  shapes.insert(shapes.end(), saved.begin(), saved.end());
+  finish(context, node, inputs, shapes, status, forward_arrays);
 }
 
 void compute_backward(void* kernel, TF_OpKernelContext* context) {
   const Node& node = *static_cast<Node*>(kernel);
   const Status status(TF_NewStatus());
-  const Inputs inputs(context, GRU_BACKWARD_INPUTS, status);
+  const Inputs inputs(context, gru_backward_inputs(node.passes), status);
   if (!ok(status)) return TF_OpKernelContext_Failure(context, status.get());
-  const int32_t element = inputs.arrays[0].element;
-  const std::vector<int64_t> bias{inputs.dims[3].empty() ? 0 : inputs.dims[3].back()};
-  const std::vector<int64_t> shapes[GRU_BACKWARD_OUTPUTS] = {
-      inputs.dims[0], inputs.dims[1], bias, inputs.dims[2], inputs.dims[3], bias};
-  std::vector<std::vector<int64_t>> dims;
-  std::vector<GruArray> outputs;
-  for (int i = 0; i < GRU_BACKWARD_OUTPUTS; ++i) {
-    if (!allocate(context, node, i, element, shapes[i], dims, outputs, status))
-      return TF_OpKernelContext_Failure(context, status.get());
+  std::vector<std::vector<int64_t>> shapes;
+  for (int64_t i = 0; i < node.passes; ++i) {
+    const std::vector<int64_t>* of = inputs.dims.data() + i * GRU_BACKWARD_INPUTS;
+    const std::vector<int64_t> bias{of[3].empty() ? 0 : of[3].back()};
+    shapes.insert(shapes.end(), {of[0], of[1], bias, of[2], of[3], bias});
   }
-  finish(context, node, inputs, dims, outputs, status, backward_arrays);
+  finish(context, node, inputs, shapes, status, backward_arrays);
 }
 
 void infer_nothing(TF_ShapeInferenceContext* context, TF_Status* status) {
   TF_ShapeInferenceContextSetUnknownShape(context, status);
 }
 
-bool register_operation(const char* name, const std::vector<const char*>& inputs,
-                        const std::vector<const char*>& outputs,
-                        void* (*create_node)(TF_OpKernelConstruction*),
+bool register_operation(const char* name, void* (*create_node)(TF_OpKernelConstruction*),
                         void (*compute)(void*, TF_OpKernelContext*), std::string* error) {
   TF_OpDefinitionBuilder* operation = TF_NewOpDefinitionBuilder(name);
   TF_OpDefinitionBuilderAddAttr(operation, "T: {float, double}");
   TF_OpDefinitionBuilderAddAttr(operation, "options: list(int)");
   TF_OpDefinitionBuilderAddAttr(operation, "wanted: list(int)");
-  for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(operation, input);
-  for (const char* output : outputs) TF_OpDefinitionBuilderAddOutput(operation, output);
+  TF_OpDefinitionBuilderAddAttr(operation, "passes: int");
+  // In the order of arrays.h.
+  TF_OpDefinitionBuilderAddAttr(operation, "types: list({float, double, bool})");
+  TF_OpDefinitionBuilderAddInput(operation, "inputs: types");
+  TF_OpDefinitionBuilderAddAttr(operation, "count: int");
+  TF_OpDefinitionBuilderAddOutput(operation, "outputs: count * T");
   TF_OpDefinitionBuilderSetShapeInferenceFunction(operation, infer_nothing);
   const Status status(TF_NewStatus());
   TF_RegisterOpDefinition(operation, status.get());
@@ -238,21 +255,10 @@ bool look_up(std::string* error) {
 std::string register_all() {
   std::string error;
   if (look_up(&error) &&
-      register_operation("KerasGruForward",
-                         {"sequences: T", "kernel: T", "input_bias: T",
-                          "initial_state: T", "recurrent_kernel: T", "recurrent_bias: T",
-                          "mask: bool", "resets: bool", "recurrent_dropout: T"},
-                         {"states: T", "final_state: T", "saved: T"},
-                         create<GRU_FORWARD_OUTPUTS>, compute_forward, &error))
-    register_operation(
-        "KerasGruBackward",
-        {"sequences: T", "kernel: T", "initial_state: T", "recurrent_kernel: T",
-         "mask: bool", "resets: bool", "recurrent_dropout: T", "states: T", "saved: T", "states_gradient: T",
-         "final_gradient: T"},
-        {"sequences_gradient: T", "kernel_gradient: T", "input_bias_gradient: T",
-         "initial_state_gradient: T", "recurrent_kernel_gradient: T",
-         "recurrent_bias_gradient: T"},
-        create<GRU_BACKWARD_OUTPUTS>, compute_backward, &error);
+      register_operation("KerasGruForward", create<gru_forward_outputs>,
+                         compute_forward, &error))
+    register_operation("KerasGruBackward", create<gru_backward_outputs>,
+                       compute_backward, &error);
   return error;
 }
 

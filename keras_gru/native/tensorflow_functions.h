@@ -24,6 +24,8 @@
   F(TF_RegisterKernelBuilder, void, (const char*, TF_KernelBuilder*, TF_Status*))     \
   F(TF_OpKernelConstruction_GetAttrInt64List, void,                                   \
     (TF_OpKernelConstruction*, const char*, int64_t*, int, TF_Status*))               \
+  F(TF_OpKernelConstruction_GetAttrInt64, void,                                       \
+    (TF_OpKernelConstruction*, const char*, int64_t*, TF_Status*))                    \
   F(TF_OpKernelConstruction_Failure, void, (TF_OpKernelConstruction*, TF_Status*))    \
   F(TF_OpKernelContext_Failure, void, (TF_OpKernelContext*, TF_Status*))              \
   F(TF_GetInput, void, (TF_OpKernelContext*, int, TF_Tensor**, TF_Status*))           \

@@ -28,9 +28,8 @@ bool answer_metadata(CallFrame* frame) {
   return false;
 }
 
-bool read_arrays(const Buffers& buffers, int64_t count, GruArray* arrays) {
-  if (buffers.count != count) return false;
-  for (int64_t i = 0; i < count; ++i) {
+void read_arrays(const Buffers& buffers, GruArray* arrays) {
+  for (int64_t i = 0; i < buffers.count; ++i) {
     const Buffer* buffer = static_cast<const Buffer*>(buffers.buffers[i]);
     arrays[i] = {buffer->data, buffer->dims, buffer->rank,
                  buffer->type == kF32    ? GRU_ELEMENT_FLOAT32
@@ -38,29 +37,39 @@ bool read_arrays(const Buffers& buffers, int64_t count, GruArray* arrays) {
                  : buffer->type == kPred ? GRU_ELEMENT_BOOL
                                          : GRU_ELEMENT_OTHER};
   }
-  return true;
 }
 
-const int64_t* read_options(const Attributes& attributes) {
+// The options of as many passes as there are.
+const int64_t* read_options(const Attributes& attributes, int64_t* passes) {
   if (attributes.count != 1 || attributes.types[0] != kArrayAttribute) return nullptr;
   const auto* options = static_cast<const ArrayAttribute*>(attributes.values[0]);
-  if (options->type != kS64 || options->size != GRU_OPTIONS) return nullptr;
+  *passes = options->size / GRU_OPTIONS;
+  if (options->type != kS64 || options->size != *passes * GRU_OPTIONS || *passes < 1 ||
+      *passes > GRU_MOST_PASSES)
+    return nullptr;
   return static_cast<const int64_t*>(options->data);
 }
 
-template <int INPUTS, int OUTPUTS>
-Error* handle(CallFrame* frame,
-              const char* (*run)(const int64_t*, const GruArray*, const GruArray*)) {
+constexpr int64_t kMostArrays = 32;
+static_assert(kMostArrays >= 9 * GRU_MOST_PASSES + 2, "room for all arrays of a call");
+
+using Count = int64_t (*)(int64_t passes);
+
+Error* handle(CallFrame* frame, Count inputs_of, Count outputs_of,
+              decltype(&gru_forward_arrays) run) {
   if (answer_metadata(frame)) return nullptr;
   if (frame->api->version.major != kMajor)
     return fail(frame, kInternal, "keras_gru was built for another interface of XLA");
-  GruArray inputs[INPUTS], outputs[OUTPUTS];
-  const int64_t* options = read_options(frame->attributes);
-  if (options == nullptr || !read_arrays(frame->arguments, INPUTS, inputs) ||
-      !read_arrays(frame->results, OUTPUTS, outputs))
+  int64_t passes = 0;
+  const int64_t* options = read_options(frame->attributes, &passes);
+  if (options == nullptr || frame->arguments.count != inputs_of(passes) ||
+      frame->results.count != outputs_of(passes))
     return fail(frame, kInvalidArgument,
                 "keras_gru: wrong number of operands, results or options");
-  const char* wrong = run(options, inputs, outputs);
+  GruArray inputs[kMostArrays], outputs[kMostArrays];
+  read_arrays(frame->arguments, inputs);
+  read_arrays(frame->results, outputs);
+  const char* wrong = run(passes, options, inputs, outputs);
   if (wrong == nullptr) return nullptr;
   const bool memory = std::strstr(wrong, "out of memory") != nullptr;
   return fail(frame, memory ? kResourceExhausted : kInvalidArgument, wrong);
@@ -73,13 +82,13 @@ Error* handle(CallFrame* frame,
 extern "C" {
 
 GRU_EXPORT void* gru_xla_forward(keras_gru::xla::CallFrame* frame) {
-  return keras_gru::xla::handle<GRU_FORWARD_INPUTS, GRU_FORWARD_OUTPUTS>(
-      frame, gru_forward_arrays);
+  return keras_gru::xla::handle(frame, gru_forward_inputs, gru_forward_outputs,
+                                gru_forward_arrays);
 }
 
 GRU_EXPORT void* gru_xla_backward(keras_gru::xla::CallFrame* frame) {
-  return keras_gru::xla::handle<GRU_BACKWARD_INPUTS, GRU_BACKWARD_OUTPUTS>(
-      frame, gru_backward_arrays);
+  return keras_gru::xla::handle(frame, gru_backward_inputs, gru_backward_outputs,
+                                gru_backward_arrays);
 }
 
 }  // extern "C"

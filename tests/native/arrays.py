@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from keras_gru.native import library
-from keras_gru.native.function import Native, binding
+from keras_gru.native import binding, library
+from keras_gru.native.function import Native
 from tests import oracle
 
 needs_library = pytest.mark.skipif(
@@ -36,7 +36,7 @@ def run(options, arrays, mask, return_states):
     Returns the states `(batch, time, units)` or None, and the final state.
     """
     *states, final_state = binding().differentiable(
-        Native(options, return_states), arrays, (mask, None, None)
+        Native((options,), return_states), arrays, (mask, None, None)
     )
     return (states[0] if states else None), final_state
 
@@ -176,7 +176,7 @@ class Layer:
             *map(_address, (*self.inputs, self.mask, self.resets, self.dropout)),
             *map(_address, (self.states, self.final, self.saved)),
         )
-        library.forward(self.problem, self.forward_call)
+        library.forward((self.problem, self.forward_call))
         return [self.states, self.final]
 
     def backward(self, numbers, wanted=GRADIENTS, final_only=False):
@@ -195,7 +195,7 @@ class Layer:
             *map(_address, (self.mask, self.resets, self.dropout)),
             *map(_address, (self.states, self.saved, *self.incoming, *self.results)),
         )
-        library.backward(self.problem, self.backward_call)
+        library.backward((self.problem, self.backward_call))
         return self.results
 
     def _cast(self, array, dtype=None):

@@ -68,13 +68,13 @@ std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int s
                            mask.get(), resets.get(),
                            dropout.get(), states.get(),
                            final_state.get(), saved.get()};
-  if (gru_forward(&problem, &forward) != GRU_OK) std::abort();
+  if (gru_forward(1, &problem, &forward) != GRU_OK) std::abort();
   // And without the states, as in inference.
   Array<T> again(new T[B * H]);
   GruForward inference = forward;
   inference.states = inference.saved = nullptr;
   inference.final_state = again.get();
-  if (gru_forward(&problem, &inference) != GRU_OK) std::abort();
+  if (gru_forward(1, &problem, &inference) != GRU_OK) std::abort();
   for (int64_t i = 0; i < B * H; ++i) {
     if (again[i] != final_state[i]) std::abort();
   }
@@ -97,7 +97,7 @@ std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int s
                              dh.get(),
                              du.get(),
                              dc.get()};
-  if (gru_backward(&problem, &backward) != GRU_OK) std::abort();
+  if (gru_backward(1, &problem, &backward) != GRU_OK) std::abort();
   std::vector<double> all;
   const auto take = [&all](const Array<T>& array, int64_t size) {
     for (int64_t i = 0; i < size; ++i) all.push_back(static_cast<double>(array[i]));

@@ -303,7 +303,7 @@ def compute():
     layer = Layer("float32")
     layer.forward(numbers)
     while True:
-        library.forward(layer.problem, layer.forward_call)
+        library.forward((layer.problem, layer.forward_call))
 
 
 for _ in range(3):
@@ -403,9 +403,9 @@ def test_arguments_out_of_range(field, value):
     problem = Layer().options.problem("float32", (2, 3, 4), 5, 1)
     setattr(problem, field, value)
     with pytest.raises(RuntimeError, match="out of range"):
-        library.forward(problem, library.Forward())
+        library.forward((problem, library.Forward()))
     with pytest.raises(RuntimeError, match="out of range"):
-        library.backward(problem, library.Backward())
+        library.backward((problem, library.Backward()))
     with pytest.raises(ValueError, match="out of range"):
         library.saved_size(problem)
 
@@ -414,7 +414,7 @@ def test_instructions_that_are_not_there():
     problem = Layer().options.problem("float32", (2, 3, 4), 5, 1)
     problem.instructions = 4
     with pytest.raises(RuntimeError, match="lacks the instructions"):
-        library.forward(problem, library.Forward())
+        library.forward((problem, library.Forward()))
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 4, 5), (2, 0, 4, 5)])
