@@ -8,9 +8,10 @@ import pytest
 
 import keras_gru
 from keras_gru import keras_private
+from keras_gru.native import library
 from tests import oracle
 from tests.cases import CONVENTIONS, make_weights
-from tests.passes import set_weights, spy_on_kernels, to_numpy
+from tests.passes import float64_allowed, set_weights, spy_on_kernels, to_numpy
 from tests.tolerances import assert_close
 
 RNG = np.random.default_rng(0)
@@ -23,6 +24,11 @@ MERGE = {
     "mul": np.multiply,
     "ave": lambda a, b: (a + b) / 2,
 }
+
+
+both_wrappers = pytest.mark.parametrize(
+    "wrapper", [keras.layers.Bidirectional, keras_gru.Bidirectional]
+)
 
 
 def _layer(convention, wrapper=keras.layers.Bidirectional, merge_mode="concat", **more):
@@ -63,9 +69,7 @@ def _expected(convention, weights, states=None, mask=None, return_sequences=True
     return outputs, [p.final_state for p in passes]
 
 
-@pytest.mark.parametrize(
-    "wrapper", [keras.layers.Bidirectional, keras_gru.Bidirectional]
-)
+@both_wrappers
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize(
     ("convention", "merge_mode"),
@@ -90,12 +94,15 @@ def test_merge_modes(convention, merge_mode, return_sequences, wrapper):
         assert_close(to_numpy(outputs), merged, "float32")
 
 
+@both_wrappers
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("as_input", [False, True])
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_states_in_and_out(convention, as_input, masked):
+def test_states_in_and_out(convention, as_input, masked, wrapper):
     """The first half of the states goes forward, the second backward."""
-    layer, weights = _layer(convention, return_sequences=True, return_state=True)
+    layer, weights = _layer(
+        convention, wrapper, return_sequences=True, return_state=True
+    )
     states = STATES if as_input else None
     mask = MASK if masked else None
     initial = None if states is None else list(map(keras.ops.convert_to_tensor, states))
@@ -106,10 +113,11 @@ def test_states_in_and_out(convention, as_input, masked):
         assert_close(to_numpy(one), two, "float32")
 
 
+@both_wrappers
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_masked(convention, return_sequences):
-    layer, weights = _layer(convention, return_sequences=return_sequences)
+def test_masked(convention, return_sequences, wrapper):
+    layer, weights = _layer(convention, wrapper, return_sequences=return_sequences)
     directions, _ = _expected(
         convention, weights, mask=MASK, return_sequences=return_sequences
     )
@@ -117,26 +125,29 @@ def test_masked(convention, return_sequences):
     assert_close(to_numpy(outputs), np.concatenate(directions, -1), "float32")
 
 
+@both_wrappers
 @pytest.mark.parametrize("merge_mode", [*MERGE, None])
 @pytest.mark.parametrize("reset_after", [True, False])
-def test_equal_to_keras(reset_after, merge_mode):
+def test_equal_to_keras(reset_after, merge_mode, wrapper):
     results = []
     for cls in (keras_gru.GRU, keras.layers.GRU):
         keras.utils.set_random_seed(3)
         inner = cls(
             6, reset_after=reset_after, return_sequences=True, return_state=True
         )
-        layer = keras.layers.Bidirectional(inner, merge_mode=merge_mode)
+        kind = wrapper if cls is keras_gru.GRU else keras.layers.Bidirectional
+        layer = kind(inner, merge_mode=merge_mode)
         results.append(keras.tree.flatten(layer(X)))
         assert layer.compute_output_shape(X.shape) is not None
     for ours, keras_own in zip(*results, strict=True):
         assert_close(to_numpy(ours), to_numpy(keras_own), "same_float32")
 
 
+@both_wrappers
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_stateful(convention):
+def test_stateful(convention, wrapper):
     """Each direction keeps its own state."""
-    layer, weights = _layer(convention, stateful=True, return_sequences=True)
+    layer, weights = _layer(convention, wrapper, stateful=True, return_sequences=True)
     layer(X)
     outputs = to_numpy(layer(X))
     _, states = _expected(convention, weights)
@@ -221,9 +232,7 @@ def test_in_a_functional_model_with_symbolic_states():
         assert_close(to_numpy(one), to_numpy(two), "same_float32")
 
 
-@pytest.mark.parametrize(
-    "wrapper", [keras.layers.Bidirectional, keras_gru.Bidirectional]
-)
+@both_wrappers
 def test_saved_and_loaded(wrapper, tmp_path):
     layer, _ = _layer("replace_before", wrapper)
     model = keras.Sequential([keras.Input((7, 5)), layer])
@@ -231,3 +240,52 @@ def test_saved_and_loaded(wrapper, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert type(loaded.layers[0]) is wrapper
     assert_close(to_numpy(loaded(X)), to_numpy(model(X)), "same_float32")
+
+
+TWO_CALLS = {
+    "another kernel": {"kernel": "portable"},
+    "a regularizer": {"activity_regularizer": "l2"},
+    "other units": {"units": 4},
+    "another dtype": {"dtype": "float64"},
+}
+
+
+@pytest.mark.skipif(library.missing() is not None, reason=str(library.missing()))
+@pytest.mark.parametrize("of_back", [{}, *TWO_CALLS.values()], ids=["one", *TWO_CALLS])
+@pytest.mark.parametrize("training", [False, True])
+def test_what_runs_in_one_call(of_back, training):
+    """And what cannot gives the same by two."""
+    ahead = keras_gru.GRU(6, return_sequences=True)
+    back = {"units": 6, "return_sequences": True, "go_backwards": True, **of_back}
+    layer = keras_gru.Bidirectional(ahead, backward_layer=keras_gru.GRU(**back))
+    layer.build(X.shape)
+    with spy_on_kernels() as seen, float64_allowed(of_back.get("dtype")):
+        outputs = to_numpy(layer(X, training=training))
+        apart = [to_numpy(layer.forward_layer(X)), to_numpy(layer.backward_layer(X))]
+    together = not of_back
+    assert seen.names[:2] == ["native_cpu, both"] * 2 or not together
+    assert together or "native_cpu, both" not in seen.names
+    expected = np.concatenate([apart[0], apart[1][:, ::-1]], -1)
+    assert_close(outputs, expected, "same_float32")
+    if "activity_regularizer" in of_back:
+        assert len(layer.losses) == 1
+
+
+def test_resets_need_layers_that_take_them():
+    layer = keras_gru.Bidirectional(keras.layers.GRU(6))
+    with pytest.raises(ValueError, match=r"`resets` needs .* Bidirectional around GRU"):
+        layer(X, resets=MASK)
+    assert to_numpy(layer(X)).shape == (3, 12)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="tensors of torch")
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_without_data(return_sequences):
+    """Keras asks torch for shapes by tensors that have no data."""
+    import torch
+
+    layer, _ = _layer(
+        "keep_after", keras_gru.Bidirectional, return_sequences=return_sequences
+    )
+    found = layer(torch.empty(X.shape, device="meta"))
+    assert tuple(found.shape) == ((3, 7, 12) if return_sequences else (3, 12))

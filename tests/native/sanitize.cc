@@ -4,6 +4,7 @@
 // one value too far is an error; results of all instruction sets, thread counts and
 // calls from two threads at once must agree.
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gru.h"
@@ -37,6 +39,45 @@ Array<T> draw(int64_t size, std::mt19937& random, double scale = 1) {
   std::normal_distribution<double> normal(0, scale);
   for (int64_t i = 0; i < size; ++i) array[i] = static_cast<T>(normal(random));
   return array;
+}
+
+// Both directions in one call. That of the given pass must give the bits it gave alone.
+template <class T>
+void run_both(GruProblem problem, GruForward forward, GruBackward backward,
+              int64_t saved_size) {
+  const int64_t B = problem.batch, T_ = problem.timesteps, H = problem.units,
+                D = problem.features;
+  GruProblem problems[2] = {problem, problem};
+  problems[1].go_backwards = !problem.go_backwards;
+  Array<T> states(new T[B * T_ * 2 * H]), d_states(new T[B * T_ * 2 * H]);
+  std::fill_n(d_states.get(), B * T_ * 2 * H, T(1));
+  Array<T> final_state[2], saved[2], dx[2], dw[2], db[2], dh[2], du[2], dc[2];
+  GruForward forwards[2] = {forward, forward};
+  GruBackward backwards[2] = {backward, backward};
+  for (int i = 0; i < 2; ++i) {
+    for (auto& [array, size] :
+         {std::pair{final_state + i, B * H}, std::pair{saved + i, saved_size},
+          std::pair{dx + i, B * T_ * D}, std::pair{dw + i, D * 3 * H},
+          std::pair{db + i, 3 * H}, std::pair{dh + i, B * H},
+          std::pair{du + i, H * 3 * H}, std::pair{dc + i, 3 * H}})
+      array->reset(new T[size]);
+    forwards[i].states = i == 0 ? states.get() : nullptr;
+    forwards[i].final_state = final_state[i].get();
+    forwards[i].saved = saved[i].get();
+    backwards[i].states = forwards[i].states;
+    backwards[i].saved = forwards[i].saved;
+    backwards[i].states_gradient = i == 0 ? d_states.get() : nullptr;
+    backwards[i].sequences_gradient = dx[i].get();
+    if (backward.kernel != nullptr) backwards[i].kernel_gradient = dw[i].get();
+    backwards[i].input_bias_gradient = db[i].get();
+    backwards[i].initial_state_gradient = dh[i].get();
+    backwards[i].recurrent_kernel_gradient = du[i].get();
+    backwards[i].recurrent_bias_gradient = dc[i].get();
+  }
+  if (gru_forward(2, problems, forwards) != GRU_OK) std::abort();
+  if (gru_backward(2, problems, backwards) != GRU_OK) std::abort();
+  const T* alone = static_cast<const T*>(forward.final_state);
+  if (!std::equal(alone, alone + B * H, final_state[0].get())) std::abort();
 }
 
 template <class T>
@@ -98,6 +139,7 @@ std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int s
                              du.get(),
                              dc.get()};
   if (gru_backward(1, &problem, &backward) != GRU_OK) std::abort();
+  run_both<T>(problem, forward, backward, saved_size);
   std::vector<double> all;
   const auto take = [&all](const Array<T>& array, int64_t size) {
     for (int64_t i = 0; i < size; ++i) all.push_back(static_cast<double>(array[i]));
