@@ -246,7 +246,7 @@ TWO_CALLS = {
     "another kernel": {"kernel": "portable"},
     "a regularizer": {"activity_regularizer": "l2"},
     "other units": {"units": 4},
-    "another dtype": {"dtype": "float64"},
+    "another dtype": {"dtype": "bfloat16"},
 }
 
 

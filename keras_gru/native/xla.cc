@@ -43,8 +43,9 @@ void read_arrays(const Buffers& buffers, GruArray* arrays) {
 const int64_t* read_options(const Attributes& attributes, int64_t* passes) {
   if (attributes.count != 1 || attributes.types[0] != kArrayAttribute) return nullptr;
   const auto* options = static_cast<const ArrayAttribute*>(attributes.values[0]);
-  *passes = options->size / GRU_OPTIONS;
-  if (options->type != kS64 || options->size != *passes * GRU_OPTIONS || *passes < 1 ||
+  const auto size = static_cast<int64_t>(options->size);
+  *passes = size / GRU_OPTIONS;
+  if (options->type != kS64 || size != *passes * GRU_OPTIONS || *passes < 1 ||
       *passes > GRU_MOST_PASSES)
     return nullptr;
   return static_cast<const int64_t*>(options->data);
