@@ -41,6 +41,11 @@ TOLERANCES = {
         1e-6,
         "Two float32 passes of the same formula that differ in the order of sums.",
     ),
+    "converted": Tolerance(
+        1e-6,
+        "Seven steps of another library in float32 on converted weights, beside "
+        "float64: its own rounding of short sums, and that of two biases added up.",
+    ),
     "same_float32_gradients": Tolerance(
         2e-5,
         "As above, with the gradients' sums over batch and time on top.",
