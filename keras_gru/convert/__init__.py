@@ -25,13 +25,25 @@ Biases are absent where a layer has none and the system allows it.
 """
 
 from keras_gru.convert.errors import ConversionError as ConversionError
+from keras_gru.convert.swapping import Swap as Swap
+from keras_gru.convert.swapping import replace_gru as replace_gru
+from keras_gru.convert.swapping import restore_gru as restore_gru
+from keras_gru.convert.swapping import with_update_gate as with_update_gate
 from keras_gru.convert.systems import SYSTEMS as SYSTEMS
+from keras_gru.convert.torch_modules import from_torch as from_torch
+from keras_gru.convert.torch_modules import to_torch as to_torch
 from keras_gru.convert.weights import export_weights as export_weights
 from keras_gru.convert.weights import import_weights as import_weights
 
 __all__ = [
     "SYSTEMS",
     "ConversionError",
+    "Swap",
     "export_weights",
+    "from_torch",
     "import_weights",
+    "replace_gru",
+    "restore_gru",
+    "to_torch",
+    "with_update_gate",
 ]
