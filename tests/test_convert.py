@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -111,6 +114,21 @@ def judge(layer, x, h0):
 def test_every_system_is_tried():
     assert set(HAS) == set(SYSTEMS)
     assert set(peers.RUN) == set(SYSTEMS) - {"keras"}
+
+
+@pytest.mark.once
+def test_the_table_of_the_readme():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r'^\| `"(\w+)"`.*? \| (\w+).*? \| (\w+).*? \|', readme, re.M)
+    assert {
+        system: tuple(
+            convention
+            for convention, row in zip(CONVENTIONS, (after, before) * 2, strict=True)
+            if row == "exact"
+        )
+        for system, after, before in rows
+        if system in SYSTEMS and "exact" in (after, before)
+    } == HAS
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
