@@ -165,6 +165,25 @@ def test_from_the_arrays_that_the_library_makes(system):
 
 
 @pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize(
+    ("system", "convention"), [one for one in HELD if one[0] != "keras"]
+)
+def test_from_random_arrays(system, convention, directions):
+    """Every term of theirs is there, also those that an export of ours leaves zero."""
+    layer = new_layer(convention, directions)
+    rng = np.random.default_rng(6)
+    arrays = {
+        name: rng.normal(size=array.shape).astype("float32") / 2
+        if array.ndim
+        else array
+        for name, array in export_weights(layer, system).items()
+    }
+    import_weights(layer, system, arrays)
+    x, h0 = inputs(directions)
+    assert_close(judge(layer, x, h0), peers.RUN[system](arrays, x, h0), "converted")
+
+
+@pytest.mark.parametrize("directions", [1, 2])
 @pytest.mark.parametrize("system", ["torch", "cudnn"])
 def test_several_layers(system, directions):
     layers = [
@@ -420,6 +439,26 @@ def test_what_is_no_gru():
         export_weights(keras_gru.GRU(2), "pytorch")
     with pytest.raises(ValueError, match="has no weights yet"):
         export_weights(keras_gru.GRU(2), "torch")
+
+
+class Slow(keras_gru.GRUCellV):
+    """A cell with an option more."""
+
+    def __init__(self, units, slowness=0.0):
+        super().__init__(units)
+        self.slowness = slowness
+
+
+def test_an_option_that_no_other_system_has(monkeypatch):
+    monkeypatch.setattr("keras_gru.convert.layers.CELLS", (Slow,))
+    for slowness in (0.0, 0.5):
+        cell = Slow(2, slowness)
+        cell.build((None, 3))
+        if not slowness:
+            export_weights(cell, "onnx")
+            continue
+        with pytest.raises(ConversionError, match=r"slowness=0\.5"):
+            export_weights(cell, "onnx")
 
 
 def test_arrays_have_the_dtype_of_the_layer():

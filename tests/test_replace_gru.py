@@ -11,6 +11,7 @@ from keras_gru.convert import (
     ConversionError,
     replace_gru,
     restore_gru,
+    swapping,
     with_update_gate,
 )
 from tests.passes import BACKEND
@@ -309,6 +310,7 @@ def test_what_is_left_is_named():
     assert swapped == ["gru"]
     assert set(left) == {"mine", "hidden/gru"} or set(left) == {"mine", "hidden/gru_1"}
     assert "Mine" in left["mine"]
+    assert type(copy.get_layer("mine").cell) is layers.GRUCell
     assert "no attribute" in left[sorted(left)[0]]
     for actual, one in zip(
         outputs(copy, NUMBERS), outputs(model, NUMBERS), strict=True
@@ -344,6 +346,22 @@ def test_what_cannot_be_restored_is_left():
     assert len(left) == 3
     assert all("1 − σ" in reason for reason in left.values())
     assert_close(outputs(copy, NUMBERS)[0], outputs(model, NUMBERS)[0], "same_float32")
+
+
+def test_what_keras_does_not_have_is_left(monkeypatch):
+    x, resets = keras.Input((5, 4)), keras.Input((5,), dtype="bool")
+    y = keras_gru.GRU(3, return_sequences=True, name="anew")(x, resets=resets)
+    model = keras.Model([x, resets], keras_gru.GRU(3, name="plain")(y))
+    copy, swapped, left = restore_gru(model)
+    assert swapped == ["plain"]
+    assert "resets" in left["anew"]
+    anew = [NUMBERS, np.array([[0, 0, 1, 0, 0]] * 2, bool)]
+    assert_close(outputs(copy, anew)[0], outputs(model, anew)[0], "same_float32")
+
+    # An option of ours to come, which this file cannot know by name.
+    monkeypatch.setattr(swapping, "other_options", lambda *_: {"option": 1})
+    assert restore_gru(copy).swapped == []
+    assert "option=1" in restore_gru(keras_gru.GRU(3)).left["gru"]
 
 
 def test_a_layer_that_cannot_be_made_anew():

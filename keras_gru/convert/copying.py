@@ -105,6 +105,8 @@ class _Copy:
 
     def _exchange_inside(self, layer: Layer) -> None:
         """Exchanges what a layer without weights holds in its attributes."""
+        if isinstance(layer, (keras.layers.GRU, GRU)):
+            return  # its cell goes with it
         own = set(vars(keras.layers.Layer()))
         # On torch an attribute that is a layer stands in _modules.
         attributes = {**vars(layer), **getattr(layer, "_modules", {})}
@@ -138,7 +140,7 @@ class _Copy:
             elif graph and any(map(self.change, children(value))):
                 del self.made[id(value)]
                 self.of(value)
-            elif not graph and not isinstance(value, (keras.layers.GRU, GRU)):
+            elif not graph:
                 self._exchange_inside(value)
         new = self.made[id(value)]
         if new is not value and id(value) in holder._tracker.stored_ids["layers"]:

@@ -180,8 +180,14 @@ def _why_not_theirs(layer: Layer) -> str | None:
         reason := why_not_negated(layer.recurrent_activation)
     ):
         return reason
-    for name, value in other_options(layer, THEIRS[type(layer)]).items():
+    options = other_options(layer, THEIRS[type(layer)])
+    if type(layer) is GRU:
+        options |= other_options(layer.cell, keras.layers.GRUCell)
+    for name, value in options.items():
         return f"Keras has no {name}={value!r}"
+    for node in layer._inbound_nodes:
+        if node.arguments.kwargs.get("resets") is not None:
+            return "Keras has no resets, with which it is called"
     return None
 
 
