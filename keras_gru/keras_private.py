@@ -19,7 +19,7 @@ EXPORT = "keras.src.export"
 EXPORT_ONNX = "keras.src.export.onnx"
 
 USES = {
-    GET_MASK: "layer.py: the mask that the layer before attached to the input",
+    GET_MASK: "inputs.py: the mask that the layer before attached to the input",
     TENSORFLOW_GRU: "kernels/tensorflow_cudnn.py: calls cuDNN; imports TensorFlow",
     CREATE_DROPOUT_MASK: "cell.py: overrides and calls it",
     RESOLVE_JIT: "surroundings.py: on the stack where Keras decides about XLA",
