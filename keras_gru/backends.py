@@ -199,9 +199,9 @@ def trace() -> Any:
     """Which of JAX's traces the caller runs in, a loop's for one; else None."""
     if keras.backend.backend() != "jax":
         return None
-    import jax
+    from jax.extend.core import get_opaque_trace_state
 
-    return jax.core.get_opaque_trace_state(convention="flax")
+    return get_opaque_trace_state(convention="flax")
 
 
 def exact(activation: Activation) -> Activation:

@@ -361,7 +361,8 @@ class GRUCellV(keras.layers.GRUCell):
 
     def get_dropout_mask(self, step_input: Tensor) -> Any:
         """As Keras' own, which `keras.layers.RNN` calls before its loop."""
-        self._outside = backends.trace()
+        if self.zoneout:
+            self._outside = backends.trace()
         return super().get_dropout_mask(step_input)
 
     def reset_dropout_mask(self) -> None:
