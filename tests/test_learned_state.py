@@ -219,3 +219,16 @@ def test_in_half_precision(dtype):
 def test_what_is_no_yes_or_no(cls, name, value):
     with pytest.raises(ValueError, match=f"`{name}`.*True, False.*{value!r}"):
         cls(6, **{name: value})
+
+
+def test_stateful_in_both_directions():
+    """Also where one call runs both: the second batch goes on, a reset lets go."""
+    gru = keras_gru.GRU(6, stateful=True, return_sequences=True, **LEARNED)
+    layer = keras_gru.Bidirectional(gru)
+    layer.build(X.shape)
+    for one in (layer.forward_layer, layer.backward_layer):
+        one.cell.initial_state.assign(H)
+    first, second = (to_numpy(layer(X)) for _ in range(2))
+    assert np.abs(second - first).max() > 1e-3
+    layer.reset_states()
+    assert_close(to_numpy(layer(X)), first, "same_float32")
