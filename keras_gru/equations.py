@@ -40,7 +40,12 @@ Normalize: TypeAlias = Callable[[list[Tensor]], Tensor]
 
 
 def split_gates(blocks: Tensor) -> Gates:
-    """Cuts `(..., 3 * units)` into its z, r and n blocks, `(..., units)` each."""
+    """Cuts `(..., 3 * units)` into its z, r and n blocks, `(..., units)` each.
+
+    What is cut already stays as it is.
+    """
+    if isinstance(blocks, tuple):
+        return blocks
     units = blocks.shape[-1] // 3
     return (
         blocks[..., :units],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from keras_gru import autodiff
+from keras_gru import autodiff, equations
 from keras_gru.equations import GateValues, Tensor
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
@@ -98,11 +98,13 @@ def _passes(units: int) -> tuple[Any, Any]:
     def forward(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
         body = recurrence.forward_body(operands)
 
-        def step(h: Tensor, x: Tensor, *told: Tensor) -> Any:
-            h, values = body(h, x, *spread(operands.told, told))
+        def step(h: Tensor, z: Tensor, r: Tensor, n: Tensor, *told: Tensor) -> Any:
+            h, values = body(h, (z, r, n), *spread(operands.told, told))
             return h, (h, *present(values))[:count]
 
-        inputs = [operands.x, *present(operands.told)]
+        # Cut before the loop: XLA reads a block of one array in each step as slowly as
+        # it multiplies.
+        inputs = [*equations.split_gates(operands.x), *present(operands.told)]
         count = (5 if recurrence.reset_after else 4) if save else 1
         _, (states, *values) = scan(step, operands.h0, inputs, count, reverse=False)
         return Trace(states, GateValues(*values, *[None] * (5 - count)))
