@@ -63,6 +63,16 @@ TOLERANCES = {
         1e-2,
         "float16 has 11 bits (eps 1e-3); a few steps' rounding of gates and state.",
     ),
+    "native_bfloat16": Tolerance(
+        4e-2,
+        "The C++ kernel on exact inputs: what it saves, returns and, on some "
+        "processors, multiplies is rounded to 2^-9; 3e-3 in the states, up to 3e-2 in "
+        "gradients of few terms that nearly cancel.",
+    ),
+    "native_float16": Tolerance(
+        6e-3,
+        "As above with 2^-12: 4e-4 in the states, up to 4e-3 in gradients.",
+    ),
     "dropout_mean": Tolerance(
         0.1,
         "A share counted over some 10,000 draws: standard error below 0.01.",
