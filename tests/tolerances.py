@@ -55,6 +55,11 @@ TOLERANCES = {
         "The ε of layer normalisation, 1e-5, beside variances that grow from about 1: "
         "the products differ by half of it, and seven steps hand that on.",
     ),
+    "onnx": Tolerance(
+        1e-5,
+        "float32 here and in onnxruntime, whose tanh, sigmoid and exp are its own "
+        "approximations; several layers, gates that divide small numbers.",
+    ),
     "bfloat16": Tolerance(
         6e-2,
         "bfloat16 has 8 bits (eps 8e-3); a few steps' rounding of gates and state.",
