@@ -78,10 +78,12 @@ def concatenate_mask(graph: Graph, layer: Any, x: list[Tensor], mask: Any) -> Ma
     parts = []
     for one in x:
         shape = graph.node("Shape", one.name)
-        given = graph.constant(True, "bool")
-        if one.mask:
-            same_rank = len(one.mask.shape) == len(one.shape)
-            given = one.mask.name if same_rank else wide(graph, one.mask)
+        if one.mask is None:
+            given = graph.constant(True, "bool")
+        elif len(one.mask.shape) == len(one.shape):
+            given = one.mask.name
+        else:
+            given = wide(graph, one.mask)
         parts.append(graph.node("Expand", given, shape))
     joined = graph.node("Concat", *parts, axis=layer.axis)
     rank = len(x[0].shape)
