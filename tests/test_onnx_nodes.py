@@ -560,8 +560,26 @@ def test_a_model_that_is_not_built_is_refused(tmp_path):
             "return_sequences",
         ),
         (lambda x: layers.Dense(3, "gelu", name="it")(x), "its activation gelu"),
+        (lambda x: keras_gru.GRU(3, zoneout=0.1, name="it")(x), "zoneout=0.1"),
+        (
+            lambda x: keras_gru.GRU(3, learn_initial_state=True, name="it")(x),
+            "learn_initial_state=True",
+        ),
+        (
+            lambda x: keras_gru.GRU(3, layer_normalization=True, name="it")(x),
+            "layer_normalization=True",
+        ),
     ],
-    ids=["resets", "softmax", "bidirectional", "zero output", "activation"],
+    ids=[
+        "resets",
+        "softmax",
+        "bidirectional",
+        "zero output",
+        "activation",
+        "zoneout",
+        "learnt state",
+        "layer normalisation",
+    ],
 )
 def test_refusals(call, reason, tmp_path):
     """What the random models of tests/fuzz_onnx.py have not."""
