@@ -432,7 +432,7 @@ def test_masked_steps_cost_little(convention, mask):
 def seconds(layer, run):
     """Time of this thread on the processor: others may be using the machine."""
     before = time.thread_time()
-    getattr(library, run)([layer.problem], [getattr(layer, f"{run}_call")])
+    getattr(library, run)((layer.problem, getattr(layer, f"{run}_call")))
     return time.thread_time() - before
 
 
