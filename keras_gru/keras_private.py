@@ -12,6 +12,7 @@ from typing import Any
 GET_MASK = "keras.src.backend.common.masking:get_keras_mask"
 TENSORFLOW_GRU = "keras.src.backend.tensorflow.rnn:gru"
 CREATE_DROPOUT_MASK = "keras.layers:GRUCell._create_dropout_mask"
+TORCH_DEVICE = "keras.src.backend.torch.core:get_device"
 RESOLVE_JIT = "keras:Model._resolve_auto_jit_compile"
 FLATTEN_LAYERS = "keras.layers:Layer._flatten_layers"
 REPLACE_TRACKED = "keras.src.utils.tracking:Tracker.replace_tracked_value"
@@ -25,6 +26,7 @@ USES = {
     GET_MASK: "inputs.py: the mask that the layer before attached to the input",
     TENSORFLOW_GRU: "kernels/tensorflow_cudnn.py: calls cuDNN; imports TensorFlow",
     CREATE_DROPOUT_MASK: "cell.py: overrides and calls it",
+    TORCH_DEVICE: "surroundings.py: where new tensors are put; imports torch",
     RESOLVE_JIT: "surroundings.py: on the stack where Keras decides about XLA",
     FLATTEN_LAYERS: "convert/copying.py: what a layer holds",
     REPLACE_TRACKED: "convert/copying.py: puts one layer in the place of another",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import keras
@@ -36,6 +36,11 @@ class Prepared(NamedTuple):
     tensors: SequenceTensors
     run: Callable[[SequenceCall, SequenceTensors], SequenceResult]
     starts_at_zero: bool
+
+
+def _of_cell(name: str) -> Any:
+    """A property that the cell has too. torch.compile cannot look into attrgetter."""
+    return property(lambda layer: getattr(layer.cell, name))
 
 
 @keras.saving.register_keras_serializable(package="keras_gru")
@@ -440,12 +445,16 @@ class GRU(keras.layers.RNN):
         where: Surroundings | None = None,
     ) -> SequenceCall:
         """What the choice of a kernel rests on."""
+        where = where or Surroundings.of()
+        if self.kernel == "native_cpu" and surroundings.exporting_program():
+            # Asked for by name, it may stand in a program of torch.export.
+            where = dataclasses.replace(where, exporting=False)
         batch, timesteps, features = shape
         dropout_masks = 0
         if training and self.dropout > 0:
             dropout_masks = 3 if self.implementation == 1 else 1
         return SequenceCall(
-            surroundings=where or Surroundings.of(),
+            surroundings=where,
             dtype=self.compute_dtype,
             batch=batch,
             timesteps=timesteps,
@@ -563,25 +572,25 @@ class GRU(keras.layers.RNN):
         )
 
     # What keras.layers.GRU offers of its cell.
-    units = property(attrgetter("cell.units"))
-    activation = property(attrgetter("cell.activation"))
-    recurrent_activation = property(attrgetter("cell.recurrent_activation"))
-    use_bias = property(attrgetter("cell.use_bias"))
-    kernel_initializer = property(attrgetter("cell.kernel_initializer"))
-    recurrent_initializer = property(attrgetter("cell.recurrent_initializer"))
-    bias_initializer = property(attrgetter("cell.bias_initializer"))
-    kernel_regularizer = property(attrgetter("cell.kernel_regularizer"))
-    recurrent_regularizer = property(attrgetter("cell.recurrent_regularizer"))
-    bias_regularizer = property(attrgetter("cell.bias_regularizer"))
-    kernel_constraint = property(attrgetter("cell.kernel_constraint"))
-    recurrent_constraint = property(attrgetter("cell.recurrent_constraint"))
-    bias_constraint = property(attrgetter("cell.bias_constraint"))
-    dropout = property(attrgetter("cell.dropout"))
-    recurrent_dropout = property(attrgetter("cell.recurrent_dropout"))
-    implementation = property(attrgetter("cell.implementation"))
-    reset_after = property(attrgetter("cell.reset_after"))
-    update_gate = property(attrgetter("cell.update_gate"))
-    learn_initial_state = property(attrgetter("cell.learn_initial_state"))
-    zoneout = property(attrgetter("cell.zoneout"))
-    layer_normalization = property(attrgetter("cell.layer_normalization"))
-    seed = property(attrgetter("cell.seed"))
+    units = _of_cell("units")
+    activation = _of_cell("activation")
+    recurrent_activation = _of_cell("recurrent_activation")
+    use_bias = _of_cell("use_bias")
+    kernel_initializer = _of_cell("kernel_initializer")
+    recurrent_initializer = _of_cell("recurrent_initializer")
+    bias_initializer = _of_cell("bias_initializer")
+    kernel_regularizer = _of_cell("kernel_regularizer")
+    recurrent_regularizer = _of_cell("recurrent_regularizer")
+    bias_regularizer = _of_cell("bias_regularizer")
+    kernel_constraint = _of_cell("kernel_constraint")
+    recurrent_constraint = _of_cell("recurrent_constraint")
+    bias_constraint = _of_cell("bias_constraint")
+    dropout = _of_cell("dropout")
+    recurrent_dropout = _of_cell("recurrent_dropout")
+    implementation = _of_cell("implementation")
+    reset_after = _of_cell("reset_after")
+    update_gate = _of_cell("update_gate")
+    learn_initial_state = _of_cell("learn_initial_state")
+    zoneout = _of_cell("zoneout")
+    layer_normalization = _of_cell("layer_normalization")
+    seed = _of_cell("seed")

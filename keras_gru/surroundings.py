@@ -48,14 +48,14 @@ class Surroundings:
         """Those of the code that calls, for a tensor or for new ones."""
         backend, device = keras.backend.backend(), _device(tensor)
         compiled = compiling()
-        # What runs in neither is not asked for there: torch.compile warns of caches.
+        # What does not run there is not asked for: torch.compile warns of caches.
         on_triton = backend == "torch" and not compiled
         return cls(
             backend=backend,
             device=device,
             exporting=exporting() or _sizes_open(tensor),
             compiled=compiled,
-            native=None if compiled else native.missing(),
+            native=native.missing(),
             triton=triton.missing(device) if on_triton else None,
             interpreted=on_triton and triton.interpreted(),
             processors=triton.processors(device) if on_triton else 0,
@@ -79,18 +79,38 @@ EXPORTERS = (
 ONNX_EXPORTERS = (keras_private.EXPORT_ONNX, "torch.onnx", "tf2onnx", "jax2onnx")
 """Those among them that write ONNX, which has no variables."""
 
+if keras.backend.backend() == "torch":
+    get_torch_device = keras_private.get(keras_private.TORCH_DEVICE)
+
 
 def exporting() -> bool:
     """Whether an exporter traces this call.
 
     What it writes must run without this package: no host call, no custom op.
     """
+    if _in_dynamo():
+        import torch
+
+        return bool(torch.compiler.is_exporting())
     return any(_is_below(EXPORTERS, frame) for frame in _stack())
 
 
 def exporting_onnx() -> bool:
     """Whether one of those that write ONNX traces this call."""
+    if _in_dynamo():
+        import torch
+
+        return bool(torch.onnx.is_in_onnx_export())
     return any(_is_below(ONNX_EXPORTERS, frame) for frame in _stack())
+
+
+def exporting_program() -> bool:
+    """Whether torch.export traces this call, for a program and not for ONNX."""
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    return torch.compiler.is_exporting() and not torch.onnx.is_in_onnx_export()
 
 
 def leaving_time_open() -> bool:
@@ -99,6 +119,8 @@ def leaving_time_open() -> bool:
     It writes the steps that it sees into the file nevertheless. It is told of an axis
     that may vary by name of an input: `{"x": {0: "batch", 1: "time"}}`, or a list.
     """
+    if _in_dynamo():
+        return False  # there torch says itself that the number is fixed
     told = (
         frame.f_locals.get("dynamic_axes")
         for frame in _stack()
@@ -143,7 +165,11 @@ def _device(tensor: Any) -> str:
     if backend == "torch":
         import torch
 
-        placed = (keras.ops.empty(()) if tensor is None else tensor).device.type
+        placed = (
+            str(get_torch_device()).partition(":")[0]
+            if tensor is None
+            else tensor.device.type
+        )
         if placed == "meta":  # no data: those of the layer will lie elsewhere
             placed = "cuda" if torch.cuda.is_available() else "cpu"
         return "gpu" if placed == "cuda" else str(placed)
@@ -165,6 +191,15 @@ def _sizes_open(tensor: Any) -> bool:
     return keras.backend.backend() == "jax" and not all(
         isinstance(size, int) for size in getattr(tensor, "shape", ())
     )
+
+
+def _in_dynamo() -> bool:
+    """Whether Dynamo traces this very code; it cannot trace a look at the stack."""
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    return bool(torch.compiler.is_dynamo_compiling())
 
 
 def _is_below(modules: tuple[str, ...], frame: FrameType) -> bool:
