@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -520,13 +521,15 @@ class GRU(keras.layers.RNN):
             state = self._kept_state(ops.shape(sequences)[0])
         elif state is None:
             state = self.get_initial_state(ops.shape(sequences)[0])
-        state = keras.tree.map_structure(
-            lambda x: ops.convert_to_tensor(x, dtype=self.compute_dtype), state
-        )
-        self._check_shapes(
-            sequences.shape, keras.tree.map_structure(lambda x: tuple(x.shape), state)
-        )
-        state = state[0] if keras.tree.is_nested(state) else state
+        convert = functools.partial(ops.convert_to_tensor, dtype=self.compute_dtype)
+        if keras.tree.is_nested(state):
+            state = keras.tree.map_structure(convert, state)
+            shape = keras.tree.map_structure(lambda x: tuple(x.shape), state)
+            self._check_shapes(sequences.shape, shape)
+            state = state[0]
+        else:  # the same without a walk through it, for single steps
+            state = convert(state)
+            self._check_shapes(sequences.shape, tuple(state.shape))
         if arguments.known(state.shape)[0] != 1 or sequences.shape[0] == 1:
             return state
         return ops.broadcast_to(state, (ops.shape(sequences)[0], self.units))
