@@ -21,6 +21,9 @@ RUN_THROUGH_GRAPH = "keras.src.models.functional:Functional._run_through_graph"
 NUMPY_OPERATIONS = "keras.src.ops.numpy"
 EXPORT = "keras.src.export"
 EXPORT_ONNX = "keras.src.export.onnx"
+EXPORT_LITERT = "keras.src.export.litert"
+EXPORT_OPENVINO = "keras.src.export.openvino"
+IN_STATELESS_SCOPE = "keras.src.backend.common.stateless_scope:in_stateless_scope"
 
 USES = {
     GET_MASK: "inputs.py: the mask that the layer before attached to the input",
@@ -35,6 +38,9 @@ USES = {
     NUMPY_OPERATIONS: "onnx/walk.py: the operations with which masks are computed",
     EXPORT: "surroundings.py: on the stack where a model is exported",
     EXPORT_ONNX: "surroundings.py: on the stack where a model becomes ONNX",
+    EXPORT_OPENVINO: "surroundings.py: on the stack where a model becomes OpenVINO's",
+    IN_STATELESS_SCOPE: "surroundings.py: whether a state can be handed on, on JAX",
+    EXPORT_LITERT: "surroundings.py: on the stack where a model becomes LiteRT",
 }
 """Name -> the file that uses it, and for what."""
 

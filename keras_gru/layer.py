@@ -305,10 +305,11 @@ class GRU(keras.layers.RNN):
         resets: Tensor | None,
     ) -> Prepared:
         """What the arguments of `call` come to: what runs them, and on what."""
-        if self.stateful and surroundings.exporting_onnx():
+        if self.stateful and surroundings.exporting_without_variables():
             raise ValueError(
-                "An ONNX file has no variables, so that stateful=True cannot be "
-                "exported. Build the layer with stateful=False and return_state=True, "
+                "ONNX, OpenVINO and jax.export have no variables, so that "
+                "stateful=True cannot be exported. Build the layer with "
+                "stateful=False and return_state=True, "
                 "give the model an input for `initial_state`, and pass the state from "
                 "call to call; the weights are the same."
             )
@@ -331,7 +332,7 @@ class GRU(keras.layers.RNN):
         )
         if call.surroundings.exporting and surroundings.leaving_time_open():
             raise ValueError(
-                "torch's ONNX exporter writes the number of time steps into the file, "
+                "torch's exporter writes the number of time steps into the file, "
                 "so that it cannot be left open. Received: a model with a variable "
                 "number of time steps. Give it, as in keras.Input((10, 8)) or "
                 "model.export(..., input_signature=...), or export on TensorFlow or "

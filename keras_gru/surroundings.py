@@ -76,11 +76,21 @@ EXPORTERS = (
 )
 """Modules, with those below them, that write a model into a file of its own."""
 
-ONNX_EXPORTERS = (keras_private.EXPORT_ONNX, "torch.onnx", "tf2onnx", "jax2onnx")
-"""Those among them that write ONNX, which has no variables."""
+WITHOUT_VARIABLES = (
+    keras_private.EXPORT_ONNX,
+    keras_private.EXPORT_OPENVINO,
+    "torch.onnx",
+    "tf2onnx",
+    "jax2onnx",
+)
+"""Those among them that write ONNX or OpenVINO, which have no variables."""
 
+in_stateless_scope = keras_private.get(keras_private.IN_STATELESS_SCOPE)
 if keras.backend.backend() == "torch":
     get_torch_device = keras_private.get(keras_private.TORCH_DEVICE)
+
+LITERT_EXPORTERS = (keras_private.EXPORT_LITERT, "tensorflow.lite")
+"""Those that write LiteRT, which has not all operations of TensorFlow."""
 
 
 def exporting() -> bool:
@@ -95,13 +105,22 @@ def exporting() -> bool:
     return any(_is_below(EXPORTERS, frame) for frame in _stack())
 
 
-def exporting_onnx() -> bool:
-    """Whether one of those that write ONNX traces this call."""
+def exporting_without_variables() -> bool:
+    """Whether what an exporter writes of this call cannot keep a state."""
     if _in_dynamo():
         import torch
 
         return bool(torch.onnx.is_in_onnx_export())
-    return any(_is_below(ONNX_EXPORTERS, frame) for frame in _stack())
+    if any(_is_below(WITHOUT_VARIABLES, frame) for frame in _stack()):
+        return True
+    # jax.export takes a function: what it assigns is lost, but in `stateless_call`.
+    alone = keras.backend.backend() == "jax" and not in_stateless_scope()
+    return alone and any(_is_below(("jax._src.export",), f) for f in _stack())
+
+
+def exporting_litert() -> bool:
+    """Whether one of those that write LiteRT traces this call."""
+    return any(_is_below(LITERT_EXPORTERS, frame) for frame in _stack())
 
 
 def exporting_program() -> bool:
@@ -119,14 +138,19 @@ def leaving_time_open() -> bool:
     It writes the steps that it sees into the file nevertheless. It is told of an axis
     that may vary by name of an input: `{"x": {0: "batch", 1: "time"}}`, or a list.
     """
-    if _in_dynamo():
-        return False  # there torch says itself that the number is fixed
-    told = (
-        frame.f_locals.get("dynamic_axes")
-        for frame in _stack()
-        if _is_below(("torch.onnx",), frame)
-    )
-    return any(1 in axes for named in told if named for axes in named.values())
+    if keras.backend.backend() != "torch" or _in_dynamo():
+        return False  # in Dynamo torch says itself that the number is fixed
+    for frame in _stack():
+        if _is_below(("torch.onnx",), frame):
+            named = frame.f_locals.get("dynamic_axes")
+            if named and any(1 in axes for axes in named.values()):
+                return True
+        if _is_below((keras_private.EXPORT_OPENVINO,), frame):
+            signature = keras.tree.flatten(frame.f_locals.get("input_signature"))
+            shapes = [tuple(getattr(one, "shape", ())) for one in signature]
+            if any(shape[1:2] == (None,) for shape in shapes):
+                return True
+    return False
 
 
 def compiling() -> bool:

@@ -115,8 +115,11 @@ def gru(*given: Any) -> list[Tensor]:
 def _(*given: Any) -> list[Tensor]:
     *_, integers, return_states, save = given
     options, arrays, _ = _passes(given, integers)
-    batch, timesteps, _ = arrays[0].shape
-    units, empty = arrays[3].shape[1], arrays[0].new_empty
+    sequences, initial_state = arrays[0], arrays[3]
+    assert sequences is not None
+    assert initial_state is not None
+    batch, timesteps, _ = sequences.shape
+    units, empty = initial_state.shape[1], sequences.new_empty
     both = (batch, timesteps, len(options) * units)
     saved = [
         batch * timesteps * on_torch.saved_size(one, x, units) if save else 0
