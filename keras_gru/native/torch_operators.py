@@ -20,7 +20,7 @@ from keras_gru.autodiff import Arrays, Tensors
 from keras_gru.equations import Tensor
 from keras_gru.native import on_torch
 from keras_gru.native.function import ARRAYS, CONSTANTS, Native
-from keras_gru.native.library import Options
+from keras_gru.native.library import OPTIONS, Options
 
 ARRAY_NAMES = (
     "Tensor sequences",
@@ -42,11 +42,10 @@ _GIVEN = ", ".join(
     [
         *(*ARRAY_NAMES, *_second(ARRAY_NAMES)),
         *(*CONSTANT_NAMES, *_second(CONSTANT_NAMES)),
-        "int[] options",
+        "float[] options",
     ]
 )
 ALL_ARRAYS, ALL_TENSORS = PASSES * ARRAYS, PASSES * (ARRAYS + CONSTANTS)
-OPTIONS = 6  # integers of one pass
 
 
 def call(function: Native, arrays: Arrays, constants: Arrays) -> Tensors:
@@ -60,7 +59,7 @@ def call(function: Native, arrays: Arrays, constants: Arrays) -> Tensors:
     )
     save = due and (function.training or not torch.compiler.is_exporting())
     # The threads are those of the machine that runs it.
-    options = [n for one in function.options for n in one.as_integers(threads=0)]
+    options = [float(n) for one in function.options for n in one.as_numbers(threads=0)]
     results = gru(
         *_padded(arrays, ALL_ARRAYS),
         *_padded(constants, ALL_TENSORS - ALL_ARRAYS),
@@ -79,11 +78,11 @@ def _padded(tensors: Arrays, count: int) -> list[Tensor | None]:
 
 
 def _passes(
-    given: Sequence[Any], options: Sequence[int]
+    given: Sequence[Any], options: Sequence[float]
 ) -> tuple[list[Options], Arrays, Arrays]:
     """The options, the arrays and the constants of the passes that are there."""
     each = [
-        Options.from_integers(options[at : at + OPTIONS])
+        Options.from_numbers(options[at : at + OPTIONS])
         for at in range(0, len(options), OPTIONS)
     ]
     constants = given[ALL_ARRAYS:ALL_TENSORS]
@@ -100,8 +99,8 @@ def gru(*given: Any) -> list[Tensor]:
 
     What is not asked for has no elements.
     """
-    *_, integers, return_states, save = given
-    options, arrays, constants = _passes(given, integers)
+    *_, numbers, return_states, save = given
+    options, arrays, constants = _passes(given, numbers)
     states, finals, saved = on_torch.forward(
         options, arrays, constants, return_states or save, save
     )
@@ -113,8 +112,8 @@ def gru(*given: Any) -> list[Tensor]:
 
 @gru.register_fake
 def _(*given: Any) -> list[Tensor]:
-    *_, integers, return_states, save = given
-    options, arrays, _ = _passes(given, integers)
+    *_, numbers, return_states, save = given
+    options, arrays, _ = _passes(given, numbers)
     sequences, initial_state = arrays[0], arrays[3]
     assert sequences is not None
     assert initial_state is not None
@@ -140,8 +139,8 @@ def _(*given: Any) -> list[Tensor]:
 )
 def gru_gradient(*given: Any) -> list[Tensor]:
     """The gradients of the wanted arrays, in their order."""
-    integers, (states, *saved), *cotangents, wanted = given[ALL_TENSORS:]
-    options, arrays, constants = _passes(given, integers)
+    numbers, (states, *saved), *cotangents, wanted = given[ALL_TENSORS:]
+    options, arrays, constants = _passes(given, numbers)
     found = on_torch.backward(
         options,
         arrays,

@@ -161,7 +161,7 @@ def test_opcheck(return_states, save):
     # 16 units fill vectors: between them what is saved would be compared, too.
     numbers = draw((3, 5, 4, 16))
     arrays = [torch.tensor(a, requires_grad=True) for a in numbers.arrays]
-    options = Options(False, "replace", "tanh", "sigmoid", True).as_integers(0)
+    options = Options(False, "replace", "tanh", "sigmoid", True).as_numbers(0)
     arrays[5] = None  # the reset before has no recurrent bias
     resets = torch.rand(3, 5) < 0.3
     torch.library.opcheck(
@@ -178,7 +178,7 @@ def test_opcheck(return_states, save):
 def test_a_second_derivative_is_refused():
     numbers = draw((3, 5, 4, 6))
     arrays = [torch.tensor(a, requires_grad=True) for a in numbers.arrays]
-    options = Options(True, "keep", "tanh", "sigmoid", False).as_integers(0)
+    options = Options(True, "keep", "tanh", "sigmoid", False).as_numbers(0)
     states, *_ = torch_operators.gru(*_given(arrays, options, True, True))
     (first,) = torch.autograd.grad((states**2).sum(), arrays[:1], create_graph=True)
     with pytest.raises(RuntimeError, match="no autograd formula"):
