@@ -440,7 +440,11 @@ def test_masks_of_more_than_one_kind_of_graph(tmp_path):
     functional = keras.Model(embedded, layers.Dense(4)(layers.LSTM(3)(embedded)))
     own = keras_gru.GRU(2, return_sequences=True)(x, mask=ids != 3)
     scores = layers.Reshape((-1,))(layers.Dense(1)(x))
+    state = layers.Dense(2)(layers.GlobalMaxPooling1D()(x))
     outputs = {
+        # Beside an initial state Keras' layer passes the attached mask over.
+        "passed over": layers.GRU(2)(x, initial_state=state),
+        "looked for": keras_gru.GRU(2)(x, initial_state=state),
         "sequence": keras_gru.GRU(2)(inner(x)),
         "functional": functional(x),
         "own": own,
