@@ -317,6 +317,9 @@ def _merged(layer, *shapes):
         outputs = [layer()(masked), layer()([inputs[0], masked[1]])]
         if len(masked[0].shape) == 3 == len(masked[1].shape):
             outputs += [layers.GRU(2)(outputs[0]), layers.GRU(2)(outputs[1])]
+            # Keras writes the mask into its graph for those, and not for a model.
+            inside = keras.Input(outputs[0].shape[1:])
+            outputs.append(keras.Model(inside, layers.GRU(2)(inside))(outputs[0]))
         return keras.Model(inputs, outputs)
 
     return make
