@@ -120,7 +120,7 @@ def test_two_bytes_are_read_and_rounded_to_the_nearest(dtype, names):
 @pytest.mark.parametrize("shape", TWO_BYTE_SHAPES[:2], ids=str)
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_what_another_call_left_in_memory(convention, shape, dropout):
-    """The last of a pair that is missing is 0, not times 0: NaN may have stood there."""
+    """The last of a pair that is missing is 0, not times 0: NaN may have been there."""
     options = CONVENTIONS[convention]
     numbers = draw(shape, "holes", options["reset_after"], dropout=dropout)
     layer = Layer("bfloat16", **options)
