@@ -1,4 +1,4 @@
-"""``python -m benchmarks.studies {conventions,speakers}``.
+"""``python -m benchmarks.studies {conventions,speakers,forecasts}``.
 
 Each may be killed at any moment; the same command goes on where it was.
 """
@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from benchmarks.studies import conventions as of_conventions
+from benchmarks.studies import forecasts as of_forecasts
 from benchmarks.studies import speakers as of_speakers
 from zoo.errors import ZooError, one_line
 
@@ -79,6 +80,19 @@ def speakers(dataset: str, out: Path, more: tuple[str, ...]) -> None:
     All other options go to `python -m zoo train speech`.
     """
     of_speakers.run(dataset, more, out)
+
+
+@studies.command(context_settings=PASSED_ON)
+@click.option("--study", type=click.Choice(list(of_forecasts.STUDIES)), required=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True)
+@out_option("forecasts")
+@click.argument("more", nargs=-1, type=click.UNPROCESSED)
+def forecasts(study: str, seeds: int, out: Path, more: tuple[str, ...]) -> None:
+    """Forecasts of ETTh1 and exchange rates, beside the published ones.
+
+    All other options go to `python -m zoo train forecasting`.
+    """
+    of_forecasts.run(study, seeds, more, out)
 
 
 def main(arguments: list[str] | None = None) -> int:
