@@ -120,6 +120,12 @@ def test_zones_are_put_into_utc(tmp_path: Path) -> None:
     assert "times of 3 zones are put into UTC" in found.notes[0]
 
 
+def test_a_zone_of_all_times_is_kept(tmp_path: Path) -> None:
+    found = read(_write(tmp_path / "a.csv", _rows([f"{one}+02:00" for one in HOURS])))
+    assert str(found.after(1)[0]) == "2024-03-01 10:00:00+02:00"
+    assert found.notes == ()
+
+
 def test_missing_values(tmp_path: Path) -> None:
     rows = _rows()
     rows[3] = f"{HOURS[3]},,0.5"

@@ -10,6 +10,7 @@ from zoo.config import (
     Checked,
     Count,
     File,
+    Positive,
     Rate,
     Share,
     Training,
@@ -63,7 +64,8 @@ class Config(Training):
     units: Width = 64
     dropout: Rate = 0.5
     batch_size: Count = 64
-    learning_rate: float = 1e-3
+    epochs: Count = 10
+    learning_rate: Positive = 1e-2
     warmup: Share = 0.1
     averaging: Share = 0.1
     validations: Count = 10
@@ -91,9 +93,9 @@ class Config(Training):
 
 
 SIZES = {
-    "tiny": Config(units=64, segment=24, dropout=0.2, epochs=15, learning_rate=1e-2),
-    "small": Config(units=128, epochs=10),
-    "base": Config(units=256, epochs=10),
+    "tiny": Config(units=64, segment=24, dropout=0.2, epochs=15),
+    "small": Config(units=128, dropout=0.3, batch_size=256),
+    "base": Config(units=256, dropout=0.5, batch_size=256, learning_rate=5e-3),
 }
 
 # Trainable parameters, of seven series.

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.forecasting.evaluation import Errors
+from zoo.forecasting.forecasted import Forecasted
 from zoo.training.plots import picture
-
-if TYPE_CHECKING:
-    from zoo.forecasting.use import Forecasted
 
 MOST = 12  # series in a picture
 

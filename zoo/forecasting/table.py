@@ -256,9 +256,9 @@ def _times(column: Any, where: str, notes: list[str]) -> pandas.Index:
             f"{_short(texts[0])}: one has a zone, the other none; expected the same in "
             f"all rows"
         )
-    if len({*zones}) > 1:
+    utc = len({*zones}) > 1
+    if utc:
         notes.append(f"{where}: times of {len({*zones})} zones are put into UTC")
-    utc = zones[0] is not None
     found = _parsed(texts, "ISO8601", utc)
     if found.isna().any():
         read_as = {form: _parsed(texts, form, utc) for form in FORMS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,10 @@ from zoo.errors import ZooError
 from zoo.files import write_text
 from zoo.forecasting import plots
 from zoo.forecasting.baselines import baselines, measured
-from zoo.forecasting.config import MEDIAN, QUANTILES, Config, Missing, Predict
+from zoo.forecasting.config import MEDIAN, Config, Missing, Predict
 from zoo.forecasting.data import Source
 from zoo.forecasting.evaluation import figures_of, forecast_of, measure
+from zoo.forecasting.forecasted import Forecasted
 from zoo.forecasting.model import build
 from zoo.forecasting.streaming import Stream
 from zoo.forecasting.table import Table, of_frame, read
@@ -28,36 +29,6 @@ from zoo.training.plots import require_format
 
 if TYPE_CHECKING:
     import pandas
-
-
-@dataclass(frozen=True)
-class Forecasted:
-    """A forecast, in the units of the series.
-
-    Attributes:
-        window: the table that it was made from.
-        times: of the forecast.
-        values: (steps, series), of quantiles the median.
-        quantiles: (steps, series, 9), those of 0.1 to 0.9; None of a point forecast.
-    """
-
-    window: Table
-    times: pandas.Index
-    values: np.ndarray
-    quantiles: np.ndarray | None
-
-    def to_frame(self) -> pandas.DataFrame:
-        """A row a time; of quantiles also columns such as "OT 0.1"."""
-        import pandas
-
-        columns: dict[str, np.ndarray] = {}
-        for index, name in enumerate(self.window.columns):
-            columns[name] = self.values[:, index]
-            if self.quantiles is not None:
-                for place, share in enumerate(QUANTILES):
-                    if place != MEDIAN:
-                        columns[f"{name} {share}"] = self.quantiles[:, index, place]
-        return pandas.DataFrame(columns, index=pandas.Index(self.times, name="time"))
 
 
 class Forecaster(Pretrained):
