@@ -1,4 +1,4 @@
-"""``python -m benchmarks.studies {conventions,speakers,forecasts}``.
+"""``python -m benchmarks.studies {conventions,speakers,forecasts,forecast-step}``.
 
 Each may be killed at any moment; the same command goes on where it was.
 """
@@ -15,6 +15,7 @@ from benchmarks.studies import conventions as of_conventions
 from benchmarks.studies import forecasts as of_forecasts
 from benchmarks.studies import speakers as of_speakers
 from zoo.errors import ZooError, one_line
+from zoo.forecasting.config import SIZES
 
 PASSED_ON = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}
 
@@ -93,6 +94,15 @@ def forecasts(study: str, seeds: int, out: Path, more: tuple[str, ...]) -> None:
     All other options go to `python -m zoo train forecasting`.
     """
     of_forecasts.run(study, seeds, more, out)
+
+
+@studies.command()
+@click.option("--size", type=click.Choice(list(SIZES)), default="small")
+def forecast_step(size: str) -> None:
+    """A step of the forecaster beside the same model on keras.layers.GRU."""
+    from benchmarks.studies import forecast_step as of_forecast_step
+
+    print(of_forecast_step.run(size))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -134,7 +134,7 @@ def run(study: str, seeds: int, more: Sequence[str], out: Path) -> list[dict[str
             kept = {
                 name: value
                 for name, value in result.items()
-                if name in facts or name.startswith(("test_", "validation_"))
+                if name in facts or name.startswith(("test_", "validation_", "naive_"))
             }
             found.append({"row": row.name, "seed": seed, **kept})
             trainings.write(out / f"{study}.csv", found)
@@ -157,7 +157,7 @@ def table(what: Study, found: Sequence[Mapping[str, Any]]) -> str:
             cells += [
                 _spread([one[f"test_{name}"] for one in each]) for name in what.figures
             ]
-            cells += [f"{each[0][f'test_{first}_{name}']:.4f}" for name in beside]
+            cells += [f"{each[0][f'naive_{first}_{name}']:.4f}" for name in beside]
             cells.append("" if row.published is None else f"{row.published:g}")
             cells += [f"{each[0]['parameters']:,}", str(len(each))]
             cells.append(f"{mean(one['seconds'] for one in each):.0f}")

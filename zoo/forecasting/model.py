@@ -104,6 +104,10 @@ class Queries(keras.layers.Layer):
         super().__init__(name=name)
         self.count, self.series, self.units = count, series, units
 
+    def get_config(self) -> dict[str, Any]:
+        own = {"count": self.count, "series": self.series, "units": self.units}
+        return {**own, "name": self.name}
+
     def build(self, input_shape: Any) -> None:
         normal = keras.initializers.RandomNormal(stddev=1.0)
         self.positions, self.channels = (

@@ -58,10 +58,11 @@ def train(run: Run) -> None:
             found = figures_of(measure(forecast, windows["test"]), scaler)
             naive = baselines(windows["train"], windows["validation"], data.season)
             beside, _ = measured(naive, windows["test"], scaler)
-            everything = {**found, **beside}
-            result.update({f"test_{name}": one for name, one in everything.items()})
-            write_text(run.folder.samples, beside_each_other(everything) + "\n")
-            print(beside_each_other(everything))
+            result.update({f"test_{name}": one for name, one in found.items()})
+            result.update({f"naive_{name}": one for name, one in beside.items()})
+            told = beside_each_other({**found, **beside})
+            write_text(run.folder.samples, told + "\n")
+            print(told)
 
 
 def beside_each_other(figures: dict[str, float]) -> str:
