@@ -25,9 +25,10 @@ RNN_GRU = {3: 0.0192, 6: 0.0264, 12: 0.0408, 24: 0.0626}
 
 ETTH1 = {"dataset": "etth1", "size": "small"}
 OF_LOOK_BACK: dict[int, dict[str, Any]] = {
-    96: {},
+    96: {"epochs": 8},
     720: {"learning_rate": 0.005, "dropout": 0.5, "epochs": 8},
 }
+OF_HORIZON: dict[int, dict[str, Any]] = {720: {"units": 64}}
 EXCHANGE = {"dataset": "exchange_rate", "look_back": 168, "epochs": 5}
 # As many parameters as the first, each to 1 %.
 KINDS: dict[str, dict[str, Any]] = {
@@ -76,6 +77,7 @@ def _of_etth1(look_back: int, **more: Any) -> list[Row]:
             {
                 **ETTH1,
                 **OF_LOOK_BACK[look_back],
+                **OF_HORIZON.get(horizon, {}),
                 "look_back": look_back,
                 "horizon": horizon,
                 **more,

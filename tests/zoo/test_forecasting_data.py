@@ -120,12 +120,14 @@ def test_coverage_is_counted() -> None:
 
     def forecast(x: np.ndarray) -> np.ndarray:
         found = np.repeat(y[..., None], 9, axis=-1) + np.linspace(-1, 1, 9)
+        found[1, :, :, 1:] += 5  # the least quantile alone is below the target
+        found[2, :, :, :-1] -= 5  # the greatest alone above it
         # Every quantile is above the target in one window of ten.
         return found + np.where(np.arange(10) == 0, 5, 0)[:, None, None, None]
 
     found = figures_of(measure(forecast, windows), Scaler.of(_data()))
     assert found["coverage"] == pytest.approx(0.9)
-    assert found["mse"] == pytest.approx(25 / 10)
+    assert found["mse"] == pytest.approx(3 * 25 / 10)
 
 
 def test_the_naive_forecasts() -> None:

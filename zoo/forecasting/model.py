@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 import keras_gru
@@ -198,7 +197,6 @@ def loss(config: Config) -> Any:
 
     A target that is NaN is not known.
     """
-    quantiles = np.array(QUANTILES, "float32")
 
     def mean(target: Any, forecast: Any) -> Any:
         if config.head == "quantiles":
@@ -206,6 +204,7 @@ def loss(config: Config) -> Any:
         known = ops.logical_not(ops.isnan(target))
         error = ops.where(known, target, 0.0) - forecast
         if config.head == "quantiles":
+            quantiles = ops.convert_to_tensor(QUANTILES, error.dtype)
             error = ops.maximum(quantiles * error, (quantiles - 1.0) * error)
             error = ops.mean(error, axis=-1, keepdims=True)
         elif config.loss == "mae":
