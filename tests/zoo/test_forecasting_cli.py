@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,6 +177,27 @@ def test_a_preset_is_measured_and_fine_tuned(
     assert outcome.code == 0, outcome.err
     result = read_hashed(tmp_path / "run" / "result.json")
     assert result["test_mse"] == pytest.approx(forecaster.evaluate()["mse"], rel=1e-2)
+
+
+@pytest.mark.once
+def test_onnx(runs: dict[str, Path], tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    out, root = tmp_path / "a.onnx", Path(__file__).parents[2]
+    command = ["export", "forecasting", str(runs["quantiles"]), "--out", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", *command],
+        env={**os.environ, "PYTHONPATH": str(root), "KERAS_BACKEND": "tensorflow"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    session = onnxruntime.InferenceSession(out)
+    assert session.get_inputs()[0].shape == ["batch", 24, 3]
+    x = np.random.default_rng(4).normal(size=(5, 24, 3)).astype("float32")
+    (found,) = session.run(None, {"window": x})
+    expected = zoo_package.load(runs["quantiles"]).model.predict_on_batch(x)
+    np.testing.assert_allclose(found, np.asarray(expected), atol=1e-5)
 
 
 @pytest.mark.once
