@@ -128,6 +128,10 @@ def test_coverage_is_counted() -> None:
     found = figures_of(measure(forecast, windows), Scaler.of(_data()))
     assert found["coverage"] == pytest.approx(0.9)
     assert found["mse"] == pytest.approx(3 * 25 / 10)
+    each = y[..., None] - forecast(y)
+    shares = np.arange(1, 10) / 10
+    pinball = np.where(each > 0, shares * each, (shares - 1) * each).mean()
+    assert found["pinball"] == pytest.approx(pinball, rel=1e-5)
 
 
 def test_the_naive_forecasts() -> None:

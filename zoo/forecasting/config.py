@@ -20,8 +20,7 @@ from zoo.config import (
 from zoo.errors import ZooError
 from zoo.training.objective import Objective
 
-# As SegRNN stops: by the error that it trains on, the absolute one.
-OBJECTIVE = Objective("mae")
+OBJECTIVE = Objective("loss", like_loss=True)
 QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 MEDIAN = QUANTILES.index(0.5)
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from zoo.forecasting.config import MEDIAN
+from zoo.forecasting.config import MEDIAN, QUANTILES
 from zoo.forecasting.windows import Scaler, Windows
 
 # Windows (n, look_back, series) -> (n, steps, series), or with quantiles behind.
 Forecast = Callable[[np.ndarray], np.ndarray]
 BATCH = 256
+SHARES = np.array(QUANTILES)
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Errors:
         absolutes: (steps,), the same.
         count: (steps,), of targets that are known.
         inside: of targets within the band of 80 percent; None: there is no band.
+        pinball: of the loss of quantiles, the mean over them.
         last: (windows, series) forecasts and targets of the last row, standardised.
     """
 
@@ -33,6 +35,7 @@ class Errors:
     absolutes: np.ndarray
     count: np.ndarray
     inside: float | None = None
+    pinball: float = 0.0
     last: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
 
     @property
@@ -51,6 +54,9 @@ def measure(forecast: Forecast, windows: Windows) -> Errors:
             low, high = found[..., 0], found[..., -1]
             inside = float(((low <= target) & (target <= high)).sum())
             errors.inside = (errors.inside or 0.0) + inside
+            each = target[..., None] - found
+            each = np.maximum(SHARES * each, (SHARES - 1.0) * each)
+            errors.pinball += float(np.nansum(each)) / len(SHARES)
             found = found[..., MEDIAN]
         error = found - target
         errors.squares += np.nansum(error**2, axis=(0, 2))
@@ -71,6 +77,7 @@ def figures_of(errors: Errors, scaler: Scaler) -> dict[str, float]:
         corr       correlation of y and f over windows, of the last row, mean over the
                    series that move
         coverage   share of targets from quantile 0.1 to 0.9
+        pinball    the loss of quantiles
 
     Sources: Informer, arXiv 2012.07436 v3 (mse, mae); LSTNet, arXiv 1703.07015 v3, and
     its code (rse, corr).
@@ -92,6 +99,7 @@ def figures_of(errors: Errors, scaler: Scaler) -> dict[str, float]:
     found["corr"] = _correlation(forecast, target, known)
     if errors.inside is not None:
         found["coverage"] = errors.inside / float(total)
+        found["pinball"] = errors.pinball / float(total)
     return found
 
 

@@ -49,7 +49,9 @@ def train(run: Run) -> None:
 
         def figures(values: list[np.ndarray]) -> dict[str, float]:
             portable.set_weights(values)
-            return figures_of(measure(forecast, windows["validation"]), scaler)
+            found = figures_of(measure(forecast, windows["validation"]), scaler)
+            kind = "pinball" if config.head == "quantiles" else config.loss
+            return {"loss": found[kind], **found}
 
         validation = fit(run, model, portable, batches, figures, OBJECTIVE)
         result.update(validation.result())
