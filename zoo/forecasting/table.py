@@ -1,6 +1,7 @@
 """Tables of time series: read from a CSV, checked, every repair told.
 
-What is wrong is an error of one line that names the row; the header is row 1.
+What is wrong is an error of one line that names the row; the header is row 1, and empty
+lines do not count.
 """
 
 from __future__ import annotations
@@ -127,20 +128,19 @@ def read(
     reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells):
-                if rows and len(cells) != len(rows[0]):
-                    raise ZooError(
-                        f"{path}, row {reader.line_num}: {len(cells)} cells; expected "
-                        f"{len(rows[0])}, as in the header"
-                    )
-                rows.append([cell.strip() for cell in cells])
-            else:
-                rows += [cells] * (len(rows) == 0)
+            if not any(cell.strip() for cell in cells):
+                continue  # an empty line
+            if rows and len(cells) != len(rows[0]):
+                raise ZooError(
+                    f"{path}, row {len(rows) + 1}: {len(cells)} cells; expected "
+                    f"{len(rows[0])}, as in the header"
+                )
+            rows.append([cell.strip() for cell in cells])
     except csv.Error as error:
-        raise ZooError(f"{path}, row {reader.line_num}: {error}") from error
+        raise ZooError(f"{path}, line {reader.line_num}: {error}") from error
     import pandas
 
-    names, content = rows[0], rows[1:]
+    names, content = rows[0] if rows else [], rows[1:]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ZooError(f"{path}: the column {twice[0]!r} stands twice in the header")
