@@ -1,27 +1,15 @@
-"""Take a model made with `keras.layers.GRU` and run it with `keras_gru.GRU`.
+"""Take a model made with `keras.layers.GRU` and run it with `keras_gru.GRU`, and back.
 
     python examples/keras_model_with_our_layer.py
 
 The weights are the same, under the same names: `model.load_weights` works in both
-directions, and so does the copy below. It is not compiled yet.
+directions too. The copies are not compiled, as the model is not.
 """
 
 import keras
 import numpy as np
 
 import keras_gru
-
-
-def ours(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """A copy of the layer without its weights; where it is Keras' GRU, ours."""
-    cls = keras_gru.GRU if type(layer) is keras.layers.GRU else type(layer)
-    config = layer.get_config()
-    if isinstance(layer, keras.layers.Bidirectional):  # clone_model ends at it
-        for name in {"layer", "backward_layer"} & set(config):
-            inner = keras.saving.deserialize_keras_object(config[name])
-            config[name] = keras.saving.serialize_keras_object(ours(inner))
-    return cls.from_config(config)
-
 
 theirs = keras.Sequential(
     [
@@ -32,9 +20,13 @@ theirs = keras.Sequential(
         keras.layers.Dense(1),
     ]
 )
-model = keras.models.clone_model(theirs, clone_function=ours, recursive=True)
-model.set_weights(theirs.get_weights())
+model, swapped, left = keras_gru.convert.replace_gru(theirs)
+print("swapped:", ", ".join(swapped))
+print("left:", left or "none")
 
 tokens = np.array([[5, 3, 8, 0, 0], [7, 7, 1, 4, 2]])
 difference = np.abs(model.predict(tokens) - theirs.predict(tokens)).max()
 print(f"largest difference of the outputs: {difference:.1e}")
+
+back = keras_gru.convert.restore_gru(model).model
+print("back again:", [type(layer).__module__ for layer in back.layers[1:3]])

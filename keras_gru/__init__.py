@@ -1,5 +1,6 @@
 """The GRU for Keras 3, in every convention, on TensorFlow, JAX and PyTorch."""
 
+from keras_gru import convert as convert
 from keras_gru import tuning as tuning
 from keras_gru.bidirectional import Bidirectional as Bidirectional
 from keras_gru.cell import GRUCellV as GRUCellV
@@ -17,6 +18,7 @@ __all__ = [
     "GRUCellV",
     "Packed",
     "__version__",
+    "convert",
     "pack_sequences",
     "tuning",
 ]

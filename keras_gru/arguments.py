@@ -42,6 +42,13 @@ def rate(name: str, value: Any) -> float:
     return min(1.0, max(0.0, float(value)))
 
 
+def fraction(name: str, value: Any) -> float:
+    """`value` as a float in [0, 1]; raises as `rate`, and where that would clamp it."""
+    if rate(name, value) != value:
+        raise ValueError(_message(name, value, "a number in [0, 1]"))
+    return float(value)
+
+
 def one_of(name: str, value: Any, options: Sequence[Any]) -> Any:
     """`value`, which must equal one of `options` and be of its type."""
     for option in options:

@@ -9,7 +9,7 @@ its backend is first asked for, and no other one is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 
@@ -193,6 +193,15 @@ def current() -> Backend:
 def zero_where(condition: Tensor, tensor: Tensor) -> Tensor:
     """The tensor, with zeros where the condition holds."""
     return current().where(condition, keras.ops.zeros_like(tensor), tensor)
+
+
+def trace() -> Any:
+    """Which of JAX's traces the caller runs in, a loop's for one; else None."""
+    if keras.backend.backend() != "jax":
+        return None
+    from jax.extend.core import get_opaque_trace_state
+
+    return get_opaque_trace_state(convention="flax")
 
 
 def exact(activation: Activation) -> Activation:

@@ -9,9 +9,10 @@ from keras import ops
 
 from keras_gru import backends, kernels
 from keras_gru.equations import Tensor
+from keras_gru.inputs import get_keras_mask
 from keras_gru.kernels import native_cpu
 from keras_gru.kernels.contract import shapes_alone
-from keras_gru.layer import GRU, get_keras_mask
+from keras_gru.layer import GRU
 from keras_gru.surroundings import Surroundings
 
 
@@ -123,7 +124,7 @@ class Bidirectional(keras.layers.Bidirectional):
             return [one[0] if self.return_state else one for one in found], states
         if self.stateful:
             for layer, state in zip(layers, states, strict=True):
-                layer.states[0].assign(state)
+                layer._keep(state)
         if mask is not None:  # zero_output_for_mask
             outputs = backends.current().where(
                 ops.expand_dims(mask, -1), outputs, ops.zeros_like(outputs)

@@ -35,9 +35,17 @@ Activation: TypeAlias = Callable[[Tensor], Tensor]
 
 Concatenate: TypeAlias = Callable[[list[Tensor]], Tensor]
 
+Normalize: TypeAlias = Callable[[list[Tensor]], Tensor]
+"""Products -> them side by side, each row normalised; `normalization.normalizers`."""
+
 
 def split_gates(blocks: Tensor) -> Gates:
-    """Cuts `(..., 3 * units)` into its z, r and n blocks, `(..., units)` each."""
+    """Cuts `(..., 3 * units)` into its z, r and n blocks, `(..., units)` each.
+
+    What is cut already stays as it is.
+    """
+    if isinstance(blocks, tuple):
+        return blocks
     units = blocks.shape[-1] // 3
     return (
         blocks[..., :units],
@@ -52,6 +60,7 @@ def project(
     bias: Tensor | None,
     dropout: tuple[Tensor, ...],
     concatenate: Concatenate,
+    normalize: Normalize | None = None,
 ) -> Tensor:
     """The input's share of each gate, `x W + b`; needs no state.
 
@@ -62,6 +71,7 @@ def project(
         dropout: no mask, one mask for all gates, or one a gate in the order z,
             r, n; each multiplies x.
         concatenate: the framework's own, along the last axis.
+        normalize: the layer normalisation of `x W`, or None.
 
     Returns:
         `x W_z + b_z`, `x W_r + b_r`, `x W_n + b_n` side by side,
@@ -74,6 +84,8 @@ def project(
         for mask in dropout:
             x = x * mask
         gates = x @ kernel
+    if normalize is not None:
+        gates = normalize([gates])
     return gates if bias is None else gates + bias
 
 
@@ -103,7 +115,8 @@ class GateValues(NamedTuple):
     z: Tensor
     r: Tensor
     n: Tensor
-    recurrent_n: Tensor | None  # U_n h + c_n; None with the reset before it
+    # U_n h + c_n, the product normalised if products are; None with the reset before it
+    recurrent_n: Tensor | None
 
 
 def gates(
@@ -116,26 +129,32 @@ def gates(
     recurrent_activation: Activation,
     reset_after: bool,
     recurrent_dropout: tuple[Tensor, ...] = (),
+    normalize: tuple[Normalize, ...] = (),
 ) -> GateValues:
     """The gates and the candidate of one step; the arguments are those of `step`."""
     x_z, x_r, x_n = split_gates(x)
     states = [h * mask for mask in recurrent_dropout] or [h] * len(recurrent_kernel)
     # U_z h + c_z, U_r h + c_r and, with reset_after, U_n h + c_n.
+    blocks = recurrent_kernel[: None if reset_after else -1]
+    products = [state @ u for state, u in zip(states, blocks, strict=False)]
+    if normalize:
+        products = [normalize[0](products)]
+    units = h.shape[-1]
     terms: list[Tensor] = []
-    for index, u in enumerate(recurrent_kernel[: None if reset_after else -1]):
-        product = states[index] @ u
+    for index, product in enumerate(products):
         if recurrent_bias:
             product = product + recurrent_bias[index]
-        units = h.shape[-1]
-        terms += (product[:, i : i + units] for i in range(0, u.shape[-1], units))
+        terms += (product[:, i : i + units] for i in range(0, product.shape[-1], units))
 
     z = recurrent_activation(x_z + terms[0])
     r = recurrent_activation(x_r + terms[1])
     if reset_after:
         n = activation(x_n + r * terms[2])
         return GateValues(z, r, n, terms[2])
-    n = activation(x_n + (r * states[-1]) @ recurrent_kernel[-1])
-    return GateValues(z, r, n, None)
+    product = (r * states[-1]) @ recurrent_kernel[-1]
+    if normalize:
+        product = normalize[1]([product])
+    return GateValues(z, r, activation(x_n + product), None)
 
 
 def update(z: Tensor, h: Tensor, n: Tensor, update_gate: str) -> Tensor:
@@ -146,6 +165,18 @@ def update(z: Tensor, h: Tensor, n: Tensor, update_gate: str) -> Tensor:
     if update_gate == "keep":
         return z * h + (1 - z) * n
     return (1 - z) * h + z * n
+
+
+def zone_out(new: Tensor, h: Tensor, kept: Tensor | float) -> Tensor:
+    """Zoneout: d ⊙ h + (1 − d) ⊙ h'.
+
+    Args:
+        new: h', the state after the step, `(batch, units)`.
+        h: the state before it, `(batch, units)`.
+        kept: d. In training `(batch, units)`, 1 where the unit keeps its old state,
+            else 0; otherwise the rate, which is the expectation of that.
+    """
+    return kept * h + (1 - kept) * new
 
 
 def step(
@@ -159,6 +190,8 @@ def step(
     reset_after: bool,
     update_gate: str,
     recurrent_dropout: tuple[Tensor, ...] = (),
+    normalize: tuple[Normalize, ...] = (),
+    kept: Tensor | float | None = None,
 ) -> Tensor:
     """One step: the state after it, `(batch, units)`.
 
@@ -170,6 +203,9 @@ def step(
         n = g(W_n x + b_n + U_n (r ⊙ h))            reset_after=False
         h' = z ⊙ h + (1 − z) ⊙ n                    update_gate="keep"
         h' = (1 − z) ⊙ h + z ⊙ n                    update_gate="replace"
+
+    With layer normalisation each product, W x, U h and U_n (r ⊙ h), is normalised
+    before its bias is added; with zoneout the result is `zone_out` of h'.
 
     Args:
         x: what `project` returned, `(batch, 3 * units)`.
@@ -183,10 +219,15 @@ def step(
         recurrent_dropout: none, or one mask `(batch, units)` a gate, which
             multiplies h where it enters that gate's recurrent product; the mix
             of old state and candidate always uses the whole h.
+        normalize: the layer normalisations of the recurrent products, one for each that
+            is taken at a time (z|r|n with `reset_after`, else z|r and n); empty
+            without. c is then cut as if there were no recurrent dropout.
+        kept: of `zone_out`; None without zoneout.
 
     Source: Cho et al. 2014, arXiv 1406.1078: v1 and v2 print the reset after the
     recurrent product, v3 before it; Chung et al. 2014, arXiv 1412.3555, prints
-    `"replace"`, before.
+    `"replace"`, before. Zoneout: Krueger et al. 2016, arXiv 1606.01305. Layer
+    normalisation: `keras_gru.normalization`.
     """
     z, _, n, _ = gates(
         x,
@@ -197,5 +238,7 @@ def step(
         recurrent_activation=recurrent_activation,
         reset_after=reset_after,
         recurrent_dropout=recurrent_dropout,
+        normalize=normalize,
     )
-    return update(z, h, n, update_gate)
+    new = update(z, h, n, update_gate)
+    return new if kept is None else zone_out(new, h, kept)

@@ -13,6 +13,8 @@ With d the gradient of the state after the step, g and σ the activations, and �
     after:    ∂r = ∂n ⊙ (U_n h + c_n) ⊙ σ'    ∂c_n = ∂n ⊙ r
     before:   s = ∂n U_nᵀ    ∂r = s ⊙ h ⊙ σ'    ∂h += s ⊙ r
     both:     ∂h += ∂z U_zᵀ + ∂r U_rᵀ (+ ∂c_n U_nᵀ, after)
+
+With layer normalisation of the products, what meets Uᵀ goes through its gradient first.
 """
 
 from __future__ import annotations
@@ -69,6 +71,7 @@ def step_gradient(
     update_gate: str,
     recurrent_dropout: tuple[Tensor, ...],
     concatenate: Concatenate,
+    unnormalize: tuple[Activation, ...] = (),
 ) -> StepGradient:
     """The gradient of one step.
 
@@ -82,6 +85,8 @@ def step_gradient(
         update_gate: `"keep"` or `"replace"`.
         recurrent_dropout: none or one mask `(batch, units)` a gate.
         concatenate: the framework's own, along the last axis.
+        unnormalize: for each product that the step takes at a time, the gradient of its
+            normalised row -> that of the row; empty without layer normalisation.
     """
     z, r, n, recurrent_n = values
     if update_gate == "keep":
@@ -97,13 +102,17 @@ def step_gradient(
         d_recurrent_n = d_n * r
         terms = [d_z, d_r, d_recurrent_n]
     else:
-        d_reset = d_n @ transposed_kernel[-1]
+        d_product = unnormalize[1](d_n) if unnormalize else d_n
+        d_reset = d_product @ transposed_kernel[-1]
         if recurrent_dropout:
             d_reset = d_reset * recurrent_dropout[-1]
         d_r = d_reset * h * recurrent_derivative(r)
         d_h = d_h + d_reset * r
         terms = [d_z, d_r]
 
+    if unnormalize:
+        row, units = unnormalize[0](concatenate(terms)), h.shape[-1]
+        terms = [row[:, i : i + units] for i in range(0, row.shape[-1], units)]
     if recurrent_dropout:
         for term, block, mask in zip(
             terms, transposed_kernel, recurrent_dropout, strict=False

@@ -13,14 +13,18 @@ GET_MASK = "keras.src.backend.common.masking:get_keras_mask"
 TENSORFLOW_GRU = "keras.src.backend.tensorflow.rnn:gru"
 CREATE_DROPOUT_MASK = "keras.layers:GRUCell._create_dropout_mask"
 RESOLVE_JIT = "keras:Model._resolve_auto_jit_compile"
+FLATTEN_LAYERS = "keras.layers:Layer._flatten_layers"
+REPLACE_TRACKED = "keras.src.utils.tracking:Tracker.replace_tracked_value"
 EXPORT = "keras.src.export"
 EXPORT_ONNX = "keras.src.export.onnx"
 
 USES = {
-    GET_MASK: "layer.py: the mask that the layer before attached to the input",
+    GET_MASK: "inputs.py: the mask that the layer before attached to the input",
     TENSORFLOW_GRU: "kernels/tensorflow_cudnn.py: calls cuDNN; imports TensorFlow",
     CREATE_DROPOUT_MASK: "cell.py: overrides and calls it",
     RESOLVE_JIT: "surroundings.py: on the stack where Keras decides about XLA",
+    FLATTEN_LAYERS: "convert/copying.py: what a layer holds",
+    REPLACE_TRACKED: "convert/copying.py: puts one layer in the place of another",
     EXPORT: "surroundings.py: on the stack where a model is exported",
     EXPORT_ONNX: "surroundings.py: on the stack where a model becomes ONNX",
 }

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_gru import arguments, backends, keras_private, kernels, surroundings
+from keras_gru import arguments, backends, inputs, kernels, surroundings
 from keras_gru.cell import GRUCellV, meant_implementation
 from keras_gru.equations import Tensor
 from keras_gru.kernels.compaction import restarts
@@ -36,9 +36,6 @@ class Prepared(NamedTuple):
     tensors: SequenceTensors
     run: Callable[[SequenceCall, SequenceTensors], SequenceResult]
     starts_at_zero: bool
-
-
-get_keras_mask = keras_private.get(keras_private.GET_MASK)
 
 
 @keras.saving.register_keras_serializable(package="keras_gru")
@@ -86,6 +83,16 @@ class GRU(keras.layers.RNN):
         use_cudnn: `"auto"`, True (ValueError when called, where cuDNN cannot run
             it) or False.
         update_gate: `"keep"` (default) or `"replace"`: which term z multiplies.
+        learn_initial_state: whether the state that sequences start from is a weight,
+            `(units,)`, zeros at first, in place of zeros. A given `initial_state` goes
+            before it; with `stateful` the first batch after `reset_state` starts from
+            it.
+        zoneout: rate in [0, 1] at which a unit keeps its old state, drawn anew at each
+            step: h'' = d ⊙ h + (1 − d) ⊙ h', with d = 1 at this rate, else 0, in
+            training, and the rate itself otherwise.
+        layer_normalization: whether each product with a kernel is normalised before
+            its bias is added: LN(W x), LN(U h), and with the reset before
+            LN(U_n (r ⊙ h)), with the weight `gamma` of gains, (2, 3 * units).
         kernel: `"auto"` or the name of one kernel (`keras_gru.kernels`); a named
             kernel that cannot run a call raises a ValueError with the reason.
         **kwargs: `zero_output_for_mask` (outputs of masked steps are zero, with
@@ -103,9 +110,10 @@ class GRU(keras.layers.RNN):
             `sequences`.
         training: whether dropout acts.
         resets: `(batch, time)`, True where a sequence begins inside of a row: the
-            state is zero before this step, and no gradient crosses the border. With
-            `go_backwards` the border is the same, met from its other side. A step
-            that `mask` skips begins none. `keras_gru.pack_sequences` makes them.
+            state before this step is zero, or the learnt one, and no gradient crosses
+            the border. With `go_backwards` the border is the same, met from its other
+            side. A step that `mask` skips begins none. `keras_gru.pack_sequences` makes
+            them.
 
     Returns:
         The outputs `(batch, time, units)` with `return_sequences`, else the
@@ -113,11 +121,14 @@ class GRU(keras.layers.RNN):
         the final state `(batch, units)`. All in the compute dtype.
 
     Raises:
-        TypeError: `units` is not an integer.
+        TypeError: `units` is not an integer, `zoneout` no number.
         ValueError: an argument or an input is not what is described here; the
             message names it, its value and what was expected.
 
     Source: Cho et al. 2014, arXiv 1406.1078; Chung et al. 2014, arXiv 1412.3555.
+    Zoneout: Krueger et al. 2016, arXiv 1606.01305. Layer normalisation: Ba et al. 2016,
+    arXiv 1607.06450, in the form of haste's `LayerNormGRU`; see
+    `keras_gru.normalization`.
 
     Example:
 
@@ -160,6 +171,9 @@ class GRU(keras.layers.RNN):
         *,
         update_gate: str = "keep",
         kernel: str = "auto",
+        learn_initial_state: bool = False,
+        zoneout: float = 0.0,
+        layer_normalization: bool = False,
         **kwargs: Any,
     ) -> None:
         cell = GRUCellV(
@@ -182,6 +196,9 @@ class GRU(keras.layers.RNN):
             seed=seed,
             update_gate=update_gate,
             implementation=meant_implementation(kwargs.pop("implementation", 2)),
+            learn_initial_state=learn_initial_state,
+            zoneout=zoneout,
+            layer_normalization=layer_normalization,
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
             name="gru_cell",
@@ -236,6 +253,10 @@ class GRU(keras.layers.RNN):
                 "number of features, as in keras.Input((None, 8))."
             )
         super().build(sequences_shape)
+        if self.stateful and self.learn_initial_state and len(self.states) == 1:
+            # `reset_state` makes it False: the next batch starts from what is learnt.
+            goes_on = keras.Variable(False, trainable=False, dtype="bool", name="used")
+            self.states.append(goes_on)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
 
     @property
@@ -286,9 +307,13 @@ class GRU(keras.layers.RNN):
                 "call to call; the weights are the same."
             )
         sequences = ops.cast(sequences, self.compute_dtype)
-        mask = self._standardize_mask(sequences, mask)
-        resets = self._standardize_resets(sequences, resets, mask)
-        starts_at_zero = initial_state is None and not self.stateful
+        mask = inputs.standardize_mask(mask, sequences)
+        if resets is not None:
+            resets = inputs.standardize_resets(resets, sequences)
+            resets = restarts(resets, mask, self.go_backwards)
+        starts_at_zero = initial_state is None and not (
+            self.stateful or self.learn_initial_state
+        )
         initial_state = self._standardize_initial_state(sequences, initial_state)
 
         call = self._describe(
@@ -309,10 +334,14 @@ class GRU(keras.layers.RNN):
         kernel = kernels.choose(call)
         dropout_masks: tuple[Tensor, ...] = ()
         recurrent_dropout_masks: tuple[Tensor, ...] = ()
+        zoneout_mask = None
         if training:
             dropout_masks, recurrent_dropout_masks = self.cell.draw_dropout_masks(
                 sequences[:, 0, :], initial_state
             )
+        if training and self.zoneout:
+            shape = (*ops.shape(sequences)[:2], self.units)  # (batch, time, units)
+            zoneout_mask = self.cell.draw_zoneout_mask(shape)
         tensors = SequenceTensors(
             sequences=sequences,
             initial_state=initial_state,
@@ -320,6 +349,7 @@ class GRU(keras.layers.RNN):
             resets=resets,
             dropout_masks=dropout_masks,
             recurrent_dropout_masks=recurrent_dropout_masks,
+            zoneout_mask=zoneout_mask,
             **self.cell.compute_weights()._asdict(),
         )
         run = shapes_alone if without_data(tensors) else kernel.run
@@ -330,7 +360,7 @@ class GRU(keras.layers.RNN):
     ) -> Any:
         """What `call` returns: of a kernel's results, with the state kept."""
         if self.stateful:
-            self.states[0].assign(final_state)
+            self._keep(final_state)
         outputs = states if self.return_sequences else final_state
         mask = ready.tensors.mask
         if mask is not None:
@@ -435,6 +465,9 @@ class GRU(keras.layers.RNN):
             stateful=self.stateful,
             dropout_masks=dropout_masks,
             recurrent_dropout=training and self.recurrent_dropout > 0,
+            learned_resets=resets and self.learn_initial_state,
+            zoneout=self.zoneout,
+            layer_normalization=self.layer_normalization,
             use_cudnn=self.use_cudnn,
             kernel=self.kernel,
         )
@@ -470,26 +503,12 @@ class GRU(keras.layers.RNN):
                 "keras.Input((10, 8)), or pass unroll=False."
             )
         if initial_state_shape is not None:
-            self._check_initial_state_shape(batch, initial_state_shape)
-
-    def _check_initial_state_shape(self, batch: int | None, shape: Any) -> None:
-        if shape == [] or any(isinstance(size, (list, tuple)) for size in shape):
-            if len(shape) != 1:
-                raise ValueError(
-                    "Argument `initial_state` must be one tensor, or a list of "
-                    f"one: a GRU has one state. Received: {len(shape)} tensors."
-                )
-            (shape,) = shape
-        if arguments.known(shape)[:1] == (1,) and len(shape) == 2:
-            batch = 1
-        arguments.shape("initial_state", shape, (batch, self.units), "(batch, units)")
+            inputs.check_initial_state(initial_state_shape, batch, self.units)
 
     def _standardize_initial_state(self, sequences: Tensor, state: Any) -> Tensor:
         """The state before the first step, `(batch, units)`, compute dtype."""
         if state is None and self.stateful:
-            # A copy, for torch assigns the next state in place, also to what the
-            # backward pass of this call still needs.
-            state = ops.copy(self.states[0].value)
+            state = self._kept_state(ops.shape(sequences)[0])
         elif state is None:
             state = self.get_initial_state(ops.shape(sequences)[0])
         state = keras.tree.map_structure(
@@ -503,41 +522,23 @@ class GRU(keras.layers.RNN):
             return state
         return ops.broadcast_to(state, (ops.shape(sequences)[0], self.units))
 
-    def _standardize_mask(self, sequences: Tensor, mask: Any) -> Tensor | None:
-        """The mask as `(batch, time)` bool, or None."""
-        if keras.tree.is_nested(mask):
-            (mask,) = mask
-        if mask is None:
-            # Keras looks for a mask on the input only where the call has one
-            # tensor: beside an initial state it would be lost.
-            mask = get_keras_mask(sequences)
-        if mask is None:
-            return None
-        mask = ops.cast(ops.convert_to_tensor(mask), "bool")
-        if len(mask.shape) == 3 and arguments.known(mask.shape)[-1] in (1, None):
-            mask = ops.squeeze(mask, axis=-1)
-        batch, timesteps, _ = arguments.known(sequences.shape)
-        one_for_all = len(mask.shape) == 2 and arguments.known(mask.shape)[0] == 1
-        arguments.shape(
-            "mask",
-            mask.shape,
-            (1 if one_for_all else batch, timesteps),
-            "(batch, time)",
-        )
-        if not one_for_all or batch == 1:
-            return mask
-        return ops.broadcast_to(mask, ops.shape(sequences)[:2])
+    def _kept_state(self, batch: Any) -> Tensor:
+        """With `stateful`: what the batch before left, `(batch, units)`."""
+        state, *used = self.states
+        # A copy, for torch assigns the next state in place, also to what the
+        # backward pass of this call still needs.
+        kept = ops.cast(ops.copy(state.value), self.compute_dtype)
+        if not used:
+            return kept
+        (learned,) = self.get_initial_state(batch)
+        return backends.current().where(ops.copy(used[0].value), kept, learned)
 
-    def _standardize_resets(
-        self, sequences: Tensor, resets: Any, mask: Tensor | None
-    ) -> Tensor | None:
-        """Where the state is zero before a step is processed, `(batch, time)` bool."""
-        if resets is None:
-            return None
-        resets = ops.cast(ops.convert_to_tensor(resets), "bool")
-        batch, timesteps, _ = arguments.known(sequences.shape)
-        arguments.shape("resets", resets.shape, (batch, timesteps), "(batch, time)")
-        return restarts(resets, mask, self.go_backwards)
+    def _keep(self, final_state: Tensor) -> None:
+        """With `stateful`: leaves the state for the next batch."""
+        state, *used = self.states
+        state.assign(final_state)
+        for flag in used:
+            flag.assign(ops.ones_like(flag.value))
 
     def _hide_unused(
         self, outputs: Tensor, mask: Tensor, starts_at_zero: bool
@@ -580,4 +581,7 @@ class GRU(keras.layers.RNN):
     implementation = property(attrgetter("cell.implementation"))
     reset_after = property(attrgetter("cell.reset_after"))
     update_gate = property(attrgetter("cell.update_gate"))
+    learn_initial_state = property(attrgetter("cell.learn_initial_state"))
+    zoneout = property(attrgetter("cell.zoneout"))
+    layer_normalization = property(attrgetter("cell.layer_normalization"))
     seed = property(attrgetter("cell.seed"))

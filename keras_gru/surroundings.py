@@ -26,7 +26,7 @@ class Surroundings:
         backend: `"tensorflow"`, `"jax"` or `"torch"`.
         device: where the tensors of the call are: `"cpu"`, `"gpu"`, `"tpu"`, or what
             torch calls another one.
-        exporting: an exporter traces the call.
+        exporting: an exporter traces the call, or JAX does so for any batch.
         compiled: XLA (TensorFlow) or torch.compile compiles the call.
         native: None, or why the compiled C++ library cannot be called.
         triton: None, or why Triton's programs cannot be launched.
@@ -53,7 +53,7 @@ class Surroundings:
         return cls(
             backend=backend,
             device=device,
-            exporting=exporting(),
+            exporting=exporting() or _sizes_open(tensor),
             compiled=compiled,
             native=None if compiled else native.missing(),
             triton=triton.missing(device) if on_triton else None,
@@ -155,6 +155,16 @@ def _device(tensor: Any) -> str:
     import tensorflow as tf
 
     return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
+
+
+def _sizes_open(tensor: Any) -> bool:
+    """Whether JAX traces for any size of an axis: what it calls must not ask for it.
+
+    So Keras asks what a layer of one's own returns for any batch.
+    """
+    return keras.backend.backend() == "jax" and not all(
+        isinstance(size, int) for size in getattr(tensor, "shape", ())
+    )
 
 
 def _is_below(modules: tuple[str, ...], frame: FrameType) -> bool:

@@ -32,6 +32,7 @@ LEANS_ON_KERAS = [
     "tests/test_config.py",
     "tests/test_dropout.py",
     "tests/test_keras_private.py",
+    "tests/test_replace_gru.py",
     "tests/test_signature.py",
     "tests/test_stateful.py",
     "tests/test_weight_files.py",

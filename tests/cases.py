@@ -69,6 +69,9 @@ MATHS = {
     "update_gate": ("keep", "replace"),
     "zero_output_for_mask": (False, True),
     "implementation": (2, 1),
+    "learn_initial_state": (False, True),
+    "zoneout": (0.0, 0.3),
+    "layer_normalization": (False, True),
 }
 
 # The other arguments -> why no case varies them, or the file that tests them.
@@ -113,6 +116,16 @@ OPTIONS = {
     "recurrent_dropout": {"recurrent_dropout": 0.3},
     "both_dropouts": {"dropout": 0.4, "recurrent_dropout": 0.3, "go_backwards": True},
     "stateful": {"stateful": True},
+    "learned_state": {"learn_initial_state": True},
+    "zoneout": {"zoneout": 0.3},  # outside of training, for there is no dropout
+    "zoneout_drawn": {"zoneout": 0.3, "recurrent_dropout": 0.3, "go_backwards": True},
+    "layer_norm": {"layer_normalization": True},
+    "layer_norm_dropped": {
+        "layer_normalization": True,
+        "dropout": 0.4,
+        "recurrent_dropout": 0.3,
+        "use_bias": False,
+    },
 }
 
 DEFAULTS = {name: values[0] for name, values in MATHS.items()}
@@ -184,7 +197,7 @@ def _covering(stride):
 # For what is run with every kernel; an option meets another mask in each dtype. A
 # stride of 2 brings a case whose gates, by tanh, turn the rounding of the inputs to
 # float32 into errors of 3e-4: no pass in float32 can be held to a tolerance there.
-COVERING = {"float64": _covering(1), "float32": _covering(4)}
+COVERING = {"float64": _covering(1), "float32": _covering(7)}
 
 
 @dataclass
@@ -194,10 +207,18 @@ class Numbers:
     x: np.ndarray  # (batch, time, features)
     h0: np.ndarray  # (batch, units)
     mask: np.ndarray | None  # (batch, time)
-    weights: list  # kernel, recurrent_kernel and, with use_bias, bias
+    weights: list  # in the order of the layer's
     d_outputs: np.ndarray  # gradient that comes down to the outputs
     d_state: np.ndarray  # gradient that comes down to the final state
     resets: np.ndarray | None = None  # (batch, time), where a sequence begins
+
+    def by_name(self, case: Case) -> dict:
+        """Name -> weight, those that the case has."""
+        there = {"kernel": True, "recurrent_kernel": True, "bias": "use_bias"}
+        there |= {"gamma": "layer_normalization"}
+        there |= {"initial_state": "learn_initial_state"}
+        names = [n for n, key in there.items() if key is True or case.maths[key]]
+        return dict(zip(names, self.weights, strict=True))
 
 
 def numbers(case: Case, seed: int = 0) -> Numbers:
@@ -206,7 +227,7 @@ def numbers(case: Case, seed: int = 0) -> Numbers:
     maths = case.maths
     rng = np.random.default_rng(seed)
     sequence = (timesteps,) if maths["return_sequences"] else ()
-    return Numbers(
+    given = Numbers(
         x=rng.normal(size=(batch, timesteps, features)),
         h0=rng.normal(size=(batch, units)),
         mask=make_mask(case.mask, batch, timesteps, rng),
@@ -216,6 +237,11 @@ def numbers(case: Case, seed: int = 0) -> Numbers:
         d_outputs=rng.normal(size=(batch, *sequence, units)),
         d_state=rng.normal(size=(batch, units)),
     )
+    if maths["layer_normalization"]:
+        given.weights.append(1.0 + rng.normal(size=(2, 3 * units)) * 0.3)
+    if maths["learn_initial_state"]:
+        given.weights.append(rng.normal(size=(units,)))
+    return given
 
 
 def make_weights(features, units, rng, use_bias=True, reset_after=True):
@@ -271,16 +297,30 @@ def restarts_of(resets, mask, go_backwards):
     return restarts
 
 
-def judge(case: Case, given: Numbers, dropout_masks=None, recurrent_dropout_masks=None):
-    """Asks the oracle: returns (outputs, final state, gradients by name)."""
+def judge(
+    case: Case,
+    given: Numbers,
+    dropout_masks=None,
+    recurrent_dropout_masks=None,
+    zoneout_mask=None,
+):
+    """Asks the oracle: returns (outputs, final state, gradients by name).
+
+    A layer that learns its initial state is given no other one.
+    """
     maths = case.maths
+    weights = given.by_name(case)
+    start = weights.pop("initial_state", None)
+    h0 = given.h0 if start is None else np.broadcast_to(start, given.h0.shape)
     names = ("reset_after", "update_gate", "activation", "recurrent_activation")
     names += ("go_backwards", "return_sequences", "zero_output_for_mask")
     ran = oracle.forward(
         given.x,
-        given.h0,
-        *given.weights,
+        h0,
+        **weights,
         mask=given.mask,
+        start=start,
+        zoneout=maths["zoneout"] if zoneout_mask is None else zoneout_mask,
         restarts=None
         if given.resets is None
         else restarts_of(given.resets, given.mask, maths["go_backwards"]),
@@ -289,4 +329,7 @@ def judge(case: Case, given: Numbers, dropout_masks=None, recurrent_dropout_mask
         **{name: maths[name] for name in names},
     )
     gradients = oracle.backward(ran, given.d_outputs, given.d_state)
+    if start is not None:
+        at_first = gradients.pop("h0")
+        gradients["initial_state"] = gradients.pop("start") + at_first.sum(0)
     return ran.outputs, ran.final_state, gradients

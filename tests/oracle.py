@@ -6,6 +6,9 @@ out by hand, so that it shares no line and no habit with what it judges.
 Sources
     Cho et al. 2014, arXiv 1406.1078, v1/v2 (reset after the product) and v3 (before).
     Chung et al. 2014, arXiv 1412.3555 (the update gate multiplies the candidate).
+    Ba, Kiros, Hinton 2016, arXiv 1607.06450 (layer normalisation), with the rows of
+    haste's LayerNormGRU: what one product makes is one row.
+    Krueger et al. 2016, arXiv 1606.01305 (zoneout).
     Werbos 1990, "Backpropagation through time: what it does and how to do it".
 
 Symbols, for one time step; every weight holds its gates in the order z, r, n:
@@ -17,6 +20,9 @@ Symbols, for one time step; every weight holds its gates in the order z, r, n:
     n = g(a_n)                                            candidate
     keep:     h' = z * h + (1 - z) * n
     replace:  h' = (1 - z) * h + z * n
+    zoneout:  h'' = d * h + (1 - d) * h'
+    layer normalisation of a product p, of all gates in its row together:
+              LN(p) = gain * (p - mean(p)) / sqrt(var(p) + 1e-5)
 """
 
 from __future__ import annotations
@@ -27,6 +33,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 GATES = ("z", "r", "n")
+EPSILON = 1e-5
 
 
 def _sigmoid(a):
@@ -131,7 +138,7 @@ class Step:
 
     time: int  # position in the sequence as given
     used: np.ndarray  # (batch, 1) bool
-    anew: np.ndarray  # (batch, 1) bool, the state was made zero before the step
+    anew: np.ndarray  # (batch, 1) bool, the state started anew before the step
     x: dict  # gate -> the input after dropout, (batch, features)
     h: np.ndarray  # the state before the step, no dropout
     h_dropped: dict  # gate -> the state after recurrent dropout
@@ -140,6 +147,8 @@ class Step:
     r: np.ndarray
     n: np.ndarray
     u: np.ndarray | None = None  # U_n h + c_n, reset after only
+    kept: np.ndarray | float = 0.0  # zoneout's d
+    rows: dict = field(default_factory=dict)  # products -> what _normalize_back wants
 
 
 @dataclass
@@ -171,6 +180,9 @@ def forward(
     dropout_masks=None,
     recurrent_dropout_masks=None,
     restarts=None,
+    start=None,
+    zoneout=0.0,
+    gamma=None,
 ):
     """Runs the recurrence over a whole sequence.
 
@@ -184,8 +196,13 @@ def forward(
         dropout_masks: one array (batch, features) for all gates, or three.
         recurrent_dropout_masks: three arrays (batch, units), for z, r and n. They
             act in the products with U only, never in the `z * h` term.
-        restarts: (batch, time), True where the state is zero before the step is
+        restarts: (batch, time), True where the state is `start` before the step is
             processed; of no effect where the mask skips the step.
+        start: (units,), zeros if it is None.
+        zoneout: (batch, time, units), 1 where the unit keeps its old state, else 0; or
+            a rate, which is the expectation of that.
+        gamma: (2, 3 units), the gains of W x and of the products with U, which are
+            layer-normalised then.
 
     Returns:
         A `Pass`. With `go_backwards` outputs and states stand in processing order.
@@ -208,6 +225,11 @@ def forward(
 
     if restarts is None:
         restarts = np.zeros((batch, timesteps), bool)
+    zoneout = np.broadcast_to(zoneout, (batch, timesteps, units))
+    gains = None
+    if gamma is not None:
+        gamma = np.asarray(gamma, "float64")
+        gains = [_by_gate(row, units) for row in gamma]
     h = h0
     steps, states, outputs = [], [], []
     output = np.zeros((batch, units))  # before the first used step there is none
@@ -215,19 +237,30 @@ def forward(
     for time in reversed(order) if go_backwards else order:
         used = mask[:, time, None]
         anew = used & restarts[:, time, None]
-        h = np.where(anew, 0.0, h)
+        h = np.where(anew, 0.0 if start is None else start, h)
         x_t = {gate: x[:, time] * x_dropout[gate] for gate in GATES}
         h_t = {gate: h * h_dropout[gate] for gate in GATES}
-        a = {gate: x_t[gate] @ w[gate] + b[gate] for gate in GATES}
+        rows = {}
+        p = {gate: x_t[gate] @ w[gate] for gate in GATES}
+        if gains:
+            p, rows["W x"] = _normalize(p, gains[0])
+        a = {gate: p[gate] + b[gate] for gate in GATES}
+        first = GATES if reset_after else ("z", "r")
+        p = {gate: h_t[gate] @ u_weights[gate] for gate in first}
+        if gains:
+            p, rows["U h"] = _normalize(p, gains[1])
         for gate in ("z", "r"):
-            a[gate] = a[gate] + h_t[gate] @ u_weights[gate] + c[gate]
+            a[gate] = a[gate] + p[gate] + c[gate]
         z, r = s(a["z"]), s(a["r"])
         u = None
         if reset_after:
-            u = h_t["n"] @ u_weights["n"] + c["n"]
+            u = p["n"] + c["n"]
             a["n"] = a["n"] + r * u
         else:
-            a["n"] = a["n"] + (r * h_t["n"]) @ u_weights["n"]
+            p = {"n": (r * h_t["n"]) @ u_weights["n"]}
+            if gains:
+                p, rows["U (r h)"] = _normalize(p, gains[1])
+            a["n"] = a["n"] + p["n"]
         n = g(a["n"])
         if update_gate == "keep":
             h_new = z * h + (1.0 - z) * n
@@ -235,7 +268,9 @@ def forward(
             h_new = (1.0 - z) * h + z * n
         else:
             raise ValueError(f"update_gate={update_gate!r}")
-        steps.append(Step(time, used, anew, x_t, h, h_t, a, z, r, n, u))
+        kept = zoneout[:, time]
+        h_new = kept * h + (1.0 - kept) * h_new
+        steps.append(Step(time, used, anew, x_t, h, h_t, a, z, r, n, u, kept, rows))
         h = np.where(used, h_new, h)
         output = np.where(used, h_new, output)
         states.append(h)
@@ -257,6 +292,8 @@ def forward(
             "w": w,
             "u": u_weights,
             "bias": bias,
+            "start": start,
+            "gains": gains,
             "x_dropout": x_dropout,
             "h_dropout": h_dropout,
         },
@@ -273,7 +310,8 @@ def backward(forward_pass, d_outputs, d_final_state):
 
     Returns:
         A dict with the gradients of `x`, `h0`, `kernel`, `recurrent_kernel` and, if
-        there is one, `bias`, each of the shape of what it belongs to.
+        there is one, `bias`, `gamma` and `start`, each of the shape of what it belongs
+        to.
     """
     o = forward_pass.options
     reset_after, keep = o["reset_after"], o["update_gate"] == "keep"
@@ -286,6 +324,8 @@ def backward(forward_pass, d_outputs, d_final_state):
     d_u = {gate: np.zeros_like(u_weights[gate]) for gate in GATES}
     d_b = {gate: np.zeros(d_u["z"].shape[0]) for gate in GATES}
     d_c = {gate: np.zeros(d_u["z"].shape[0]) for gate in GATES}
+    d_gains = [{gate: np.zeros(d_u["z"].shape[0]) for gate in GATES} for _ in range(2)]
+    d_start = np.zeros(d_u["z"].shape[0])
 
     d_h = np.array(d_final_state, "float64")  # gradient that reaches the frozen state
     # Gradient that reaches "the latest output"; a masked step hands it on backwards.
@@ -302,6 +342,8 @@ def backward(forward_pass, d_outputs, d_final_state):
         d_new = np.where(step.used, d_h + d_output, 0.0)
         d_h = np.where(step.used, 0.0, d_h)
         d_output = np.where(step.used, 0.0, d_output)
+        d_h = d_h + d_new * step.kept
+        d_new = d_new * (1.0 - step.kept)
 
         if keep:
             d_z, d_n = d_new * (step.h - step.n), d_new * (1.0 - step.z)
@@ -311,30 +353,40 @@ def backward(forward_pass, d_outputs, d_final_state):
             d_h = d_h + d_new * (1.0 - step.z)
         d_a = {"n": d_n * dg(step.a["n"]), "z": d_z * ds(step.a["z"])}
 
+        d_p = {}  # of the products that U h makes
         if reset_after:
             d_r = d_a["n"] * step.u
-            d_product = d_a["n"] * step.r  # of U_n h + c_n
-            left = step.h_dropped["n"]
-            d_h_n = d_product @ u_weights["n"].T
-            d_c["n"] += d_product.sum(0)
+            d_p["n"] = d_a["n"] * step.r  # of U_n h + c_n
+            d_c["n"] += d_p["n"].sum(0)
         else:
-            d_product = d_a["n"]  # of U_n (r * h)
-            left = step.r * step.h_dropped["n"]
-            d_left = d_product @ u_weights["n"].T
+            d_product = {"n": d_a["n"]}  # of U_n (r * h)
+            if o["gains"]:
+                d_product = _normalize_back(
+                    d_product, step.rows["U (r h)"], o["gains"][1], d_gains[1]
+                )
+            d_left = d_product["n"] @ u_weights["n"].T
+            d_u["n"] += (step.r * step.h_dropped["n"]).T @ d_product["n"]
             d_r = d_left * step.h_dropped["n"]
-            d_h_n = d_left * step.r
-        d_u["n"] += left.T @ d_product
-        d_h = d_h + d_h_n * o["h_dropout"]["n"]
+            d_h = d_h + d_left * step.r * o["h_dropout"]["n"]
         d_a["r"] = d_r * ds(step.a["r"])
 
         for gate in ("z", "r"):
-            d_u[gate] += step.h_dropped[gate].T @ d_a[gate]
+            d_p[gate] = d_a[gate]
             d_c[gate] += d_a[gate].sum(0)
-            d_h = d_h + (d_a[gate] @ u_weights[gate].T) * o["h_dropout"][gate]
+        if o["gains"]:
+            d_p = _normalize_back(d_p, step.rows["U h"], o["gains"][1], d_gains[1])
+        for gate in d_p:
+            d_u[gate] += step.h_dropped[gate].T @ d_p[gate]
+            d_h = d_h + (d_p[gate] @ u_weights[gate].T) * o["h_dropout"][gate]
         for gate in GATES:
-            d_w[gate] += step.x[gate].T @ d_a[gate]
             d_b[gate] += d_a[gate].sum(0)
-            d_x[:, step.time] += (d_a[gate] @ o["w"][gate].T) * o["x_dropout"][gate]
+        d_p = d_a
+        if o["gains"]:
+            d_p = _normalize_back(d_p, step.rows["W x"], o["gains"][0], d_gains[0])
+        for gate in GATES:
+            d_w[gate] += step.x[gate].T @ d_p[gate]
+            d_x[:, step.time] += (d_p[gate] @ o["w"][gate].T) * o["x_dropout"][gate]
+        d_start += np.where(step.anew, d_h, 0.0).sum(0)
         d_h = np.where(step.anew, 0.0, d_h)
 
     gradients = {
@@ -347,7 +399,38 @@ def backward(forward_pass, d_outputs, d_final_state):
         d_b = np.concatenate([d_b[gate] for gate in GATES])
         d_c = np.concatenate([d_c[gate] for gate in GATES])
         gradients["bias"] = np.stack([d_b, d_c]) if reset_after else d_b
+    if o["gains"]:
+        gradients["gamma"] = np.stack(
+            [np.concatenate([row[gate] for gate in GATES]) for row in d_gains]
+        )
+    if o["start"] is not None:
+        gradients["start"] = d_start
     return gradients
+
+
+def _normalize(products, gains):
+    """Layer normalisation of one row: gate -> its part of it, (batch, units).
+
+    Returns the same normalised, and (the row without gain, 1 / deviation, the gates).
+    """
+    gates = [gate for gate in GATES if gate in products]
+    row = np.concatenate([products[gate] for gate in gates], 1)
+    centered = row - row.mean(1, keepdims=True)
+    scale = 1.0 / np.sqrt((centered**2).mean(1, keepdims=True) + EPSILON)
+    y = centered * scale
+    parts = dict(zip(gates, np.split(y, len(gates), 1), strict=True))
+    return {gate: gains[gate] * parts[gate] for gate in gates}, (y, scale, gates)
+
+
+def _normalize_back(d, saved, gains, d_gains):
+    """The gradient of the products; adds that of the gains to `d_gains`."""
+    y, scale, gates = saved
+    for gate, part in zip(gates, np.split(y, len(gates), 1), strict=True):
+        d_gains[gate] += (d[gate] * part).sum(0)
+    d_y = np.concatenate([d[gate] * gains[gate] for gate in gates], 1)
+    along = (d_y * y).mean(1, keepdims=True)
+    d_row = (d_y - d_y.mean(1, keepdims=True) - y * along) * scale
+    return dict(zip(gates, np.split(d_row, len(gates), 1), strict=True))
 
 
 def _by_gate(weight, units):

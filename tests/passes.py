@@ -142,11 +142,15 @@ def run_layer(layer, given: Numbers, training=False) -> Pass:
     for variable in layer.trainable_variables:
         name = variable.path.rpartition("/")[2]
         names.append(f"back {name}" if name in names else name)
-    return Pass(
-        to_numpy(outputs),
-        to_numpy(state),
-        {n: to_numpy(g) for n, g in zip(names, gradients, strict=True)},
-    )
+    by_name = {n: to_numpy(g) for n, g in zip(names, gradients, strict=True)}
+    if getattr(layer, "learn_initial_state", False):
+        assert not by_name.pop("h0").any()  # it was not given
+    return Pass(to_numpy(outputs), to_numpy(state), by_name)
+
+
+def _start(layer, h0):
+    """The initial state for the call; None where the layer is to take its own."""
+    return None if getattr(layer, "learn_initial_state", False) else h0
 
 
 def to_numpy(tensor):
@@ -160,7 +164,7 @@ def _tensorflow(layer, x, h0, mask, training, d_outputs, d_state, **more):
     with tf.GradientTape() as tape:
         tape.watch([x, h0])
         outputs, state = layer(
-            x, initial_state=h0, mask=mask, training=training, **more
+            x, initial_state=_start(layer, h0), mask=mask, training=training, **more
         )
         loss = tf.reduce_sum(outputs * d_outputs) + tf.reduce_sum(state * d_state)
     weights = [variable.value for variable in layer.trainable_variables]
@@ -178,7 +182,13 @@ def _jax(layer, x, h0, mask, training, d_outputs, d_state, **more):
 
     def loss(x, h0, weights):
         (outputs, state), updated = layer.stateless_call(
-            weights, frozen, x, initial_state=h0, mask=mask, training=training, **more
+            weights,
+            frozen,
+            x,
+            initial_state=_start(layer, h0),
+            mask=mask,
+            training=training,
+            **more,
         )
         value = jnp.sum(outputs * d_outputs) + jnp.sum(state * d_state)
         return value, (outputs, state, updated)
@@ -207,7 +217,9 @@ def _torch(layer, x, h0, mask, training, d_outputs, d_state, **more):
     if mask is not None:
         mask = torch.tensor(mask, device=device)
     more = {name: torch.tensor(value, device=device) for name, value in more.items()}
-    outputs, state = layer(x, initial_state=h0, mask=mask, training=training, **more)
+    outputs, state = layer(
+        x, initial_state=_start(layer, h0), mask=mask, training=training, **more
+    )
     loss = (outputs * d_outputs).sum() + (state * d_state).sum()
     weights = [variable.value for variable in layer.trainable_variables]
     gradients = torch.autograd.grad(
@@ -240,8 +252,11 @@ def check(case: Case, dtype="float64", seed=0, given=None, **options):
             [to_numpy(m) for m in given_masks] or None
             for given_masks in (tensors.dropout_masks, tensors.recurrent_dropout_masks)
         ]
+        zoneout = tensors.zoneout_mask
+        masks.append(None if zoneout is None else to_numpy(zoneout))
     if case.training:
-        _check_dropout_masks(case, *masks)
+        _check_dropout_masks(case, *masks[:2])
+        assert (zoneout is not None) == (case.maths["zoneout"] > 0)
     outputs, state, gradients = judge(case, given, *masks)
     assert ran.outputs.dtype == ran.final_state.dtype == dtype
     assert_close(ran.outputs, outputs, dtype, "outputs")

@@ -47,7 +47,8 @@ def test_every_fact_a_kernel_is_told_comes_from_a_case_or_the_machine():
     """A field added to the contract must be thought about here."""
     from_cases = {"features", "batch", "timesteps", "dropout_masks", "masked"}
     from_cases |= {"training", *MATHS, *NOT_MATHS}
-    from_cases.add("resets")  # an argument of the call: test_resets.py, on each kernel
+    # An argument of the call: test_resets.py, on each kernel
+    from_cases |= {"resets", "learned_resets"}
     fields = {field.name for field in dataclasses.fields(SequenceCall)}
     assert fields <= from_cases | {"surroundings", "dtype"}
 

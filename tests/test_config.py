@@ -28,6 +28,7 @@ OPTIONS = [
     {"kernel_initializer": keras.initializers.HeNormal(seed=2)},
     {"kernel_regularizer": keras.regularizers.L2(0.1), "activity_regularizer": "l2"},
     {"recurrent_constraint": keras.constraints.MaxNorm(0.5), "trainable": False},
+    {"learn_initial_state": True, "zoneout": 0.2, "layer_normalization": True},
 ]
 
 
@@ -51,6 +52,7 @@ def test_round_trip(convention, options):
 def test_the_config_holds_every_argument():
     config = keras_gru.GRU(4).get_config()
     names = {*VALUES, "update_gate", "kernel", "implementation"}
+    names |= {"learn_initial_state", "zoneout", "layer_normalization"}
     names |= {"zero_output_for_mask", "name", "dtype", "trainable"}
     assert names <= set(config)
     assert "cell" not in config

@@ -10,17 +10,19 @@ from __future__ import annotations
 import dataclasses
 
 import keras
+import numpy as np
 import pytest
 
-from keras_gru import equations
-from keras_gru.kernels import portable
-from tests.cases import CONVENTIONS, Case
-from tests.passes import check
+from keras_gru import equations, gradients, normalization
+from keras_gru.kernels import portable, recurrence
+from tests.cases import CONVENTIONS, Case, numbers
+from tests.passes import BACKEND, check
 
 # The faults are put into the formula, not into a loop: the one that compiles fastest.
 LAYER = {"kernel": "portable", "unroll": True}
 
 gates, project, update = equations.gates, equations.project, equations.update
+zone_out, normalized = equations.zone_out, normalization.normalized
 split_gates, run = equations.split_gates, portable.run
 stop_gradient = keras.ops.stop_gradient
 
@@ -221,6 +223,69 @@ FAULTS = {
         _run_with(result=lambda r: r._replace(final_state=r.states[:, -2])),
         {},
     ),
+    "zoneout forgotten": (
+        equations,
+        "zone_out",
+        lambda new, h, kept: new,
+        {"option": "zoneout"},
+    ),
+    "zoneout turned round": (
+        equations,
+        "zone_out",
+        lambda new, h, kept: zone_out(h, new, kept),
+        {"option": "zoneout_drawn"},
+    ),
+    "zoneout of the wrong step": (
+        portable,
+        "run",
+        _run_with({"zoneout_mask": lambda t: keras.ops.flip(t.zoneout_mask, axis=1)}),
+        {"option": "zoneout_drawn"},
+    ),
+    "the rate in the place of what is drawn": (
+        portable,
+        "run",
+        _run_with({"zoneout_mask": lambda tensors: None}),
+        {"option": "zoneout_drawn"},
+    ),
+    "the gains of input and state swapped": (
+        portable,
+        "run",
+        _run_with(
+            {
+                "input_gain": lambda tensors: tensors.recurrent_gain,
+                "recurrent_gain": lambda tensors: tensors.input_gain,
+            }
+        ),
+        {"option": "layer_norm"},
+    ),
+    "the input not normalised": (
+        portable,
+        "run",
+        _run_with({"input_gain": lambda tensors: None}),
+        {"option": "layer_norm"},
+    ),
+    "each gate normalised apart": (
+        normalization,
+        "normalized",
+        lambda products, gain: keras.ops.concatenate(
+            [
+                normalized([p], g)
+                for p, g in zip(
+                    split_gates(keras.ops.concatenate(products, -1)),
+                    split_gates(gain),
+                    strict=True,
+                )
+            ],
+            -1,
+        ),
+        {"option": "layer_norm_dropped"},
+    ),
+    "the mean left in": (
+        normalization,
+        "_mean",
+        lambda row: keras.ops.sum(row, -1, keepdims=True) / (row.shape[-1] + 1),
+        {"option": "layer_norm"},
+    ),
     "the gradient of the candidate lost": (
         equations,
         "gates",
@@ -265,6 +330,55 @@ def test_the_comparison_turns_red(fault, convention, monkeypatch):
     monkeypatch.setattr(module, attribute, faulty)
     with pytest.raises(AssertionError, match="differs"):
         check(case, "float64", **LAYER)
+
+
+# Faults of the gradients that the scans bring, and the option that must see each.
+SCAN_FAULTS = {
+    "what is normalised passed through": (
+        normalization,
+        "gradient",
+        lambda d, product, gain: (d * gain, d * product),
+        "layer_norm",
+    ),
+    "the product of the candidate passed through": (
+        gradients,
+        "step_gradient",
+        lambda *args, unnormalize=(), **options: step_gradient(
+            *args, unnormalize=(*unnormalize[:1], lambda d: d), **options
+        ),
+        "layer_norm",
+    ),
+    "zoneout's share of the state lost": (
+        recurrence.Recurrence,
+        "_kept",
+        lambda self, drawn: stop_gradient(kept(self, drawn)) * 0.5,
+        "zoneout_drawn",
+    ),
+    "the learnt state where nothing is reset": (
+        recurrence,
+        "_start_anew",
+        lambda state, resets, learned_state=None: start_anew(state, resets),
+        "learned_state",
+    ),
+}
+step_gradient, kept = gradients.step_gradient, recurrence.Recurrence._kept
+start_anew = recurrence._start_anew
+
+
+@pytest.mark.parametrize("fault", SCAN_FAULTS)
+def test_the_scans_turn_red(fault, monkeypatch):
+    module, attribute, faulty, option = SCAN_FAULTS[fault]
+
+    def compare(units):
+        case = Case("keep_before", "holes", option, shape=(3, 7, 5, units))
+        given = numbers(case)
+        given.resets = np.eye(3, 7, 2) > 0
+        check(case, "float64", kernel=f"{BACKEND}_scan", given=given)
+
+    compare(6)
+    monkeypatch.setattr(module, attribute, faulty)
+    with pytest.raises(AssertionError, match="differs"):
+        compare(4)  # what is compiled for 6 has no fault
 
 
 @pytest.mark.parametrize("update_gate", ["keep", "replace"])

@@ -41,6 +41,29 @@ def test_dynamic_batch_and_time(convention, masked):
         assert_close(actual, to_numpy(gru(given, mask=mask)), "same_float32")
 
 
+class Inside(keras.layers.Layer):
+    """A layer of one's own, of which Keras asks by a call what it returns."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru = keras_gru.GRU(6)
+
+    def build(self, shape):
+        self.gru.build(shape)
+
+    def call(self, x):
+        return self.gru(x)
+
+
+@pytest.mark.parametrize("timesteps", [7, None])
+def test_inside_a_layer_of_ones_own(timesteps):
+    """On JAX a symbol stands for the batch there, which no kernel may ask for."""
+    layer = Inside()
+    model = keras.Sequential([keras.Input((timesteps, 5)), layer])
+    assert model.output_shape == (None, 6)
+    assert_close(to_numpy(model(X)), to_numpy(layer.gru(X)), "same_float32")
+
+
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("options", [{}, {"unroll": True}, {"go_backwards": True}])
 @pytest.mark.parametrize("masked", [False, True])

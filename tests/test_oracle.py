@@ -116,7 +116,7 @@ def test_going_backwards_is_the_flipped_sequence():
 
 
 def _dropout_masks(case, rng):
-    batch, _, features, units = case.shape
+    batch, timesteps, features, units = case.shape
     maths = case.maths
     inputs = recurrent = None
     if maths["dropout"]:
@@ -124,7 +124,9 @@ def _dropout_masks(case, rng):
         inputs = [(rng.random((batch, features)) < 0.6) / 0.6 for _ in range(count)]
     if maths["recurrent_dropout"]:
         recurrent = [(rng.random((batch, units)) < 0.7) / 0.7 for _ in range(3)]
-    return inputs, recurrent
+    drawn = case.training and maths["zoneout"]
+    zoneout = rng.random((batch, timesteps, units)) < 0.3 if drawn else None
+    return inputs, recurrent, zoneout
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -134,16 +136,17 @@ def test_gradients_by_central_differences(case):
     rng = np.random.default_rng(6)
     masks = _dropout_masks(case, rng)
     _, _, gradients = judge(case, given, *masks)
-    names = ["x", "h0", "kernel", "recurrent_kernel", "bias"]
-    arrays = [given.x, given.h0, *given.weights]
+    arrays = {"x": given.x, "h0": given.h0, **given.by_name(case)}
+    if case.maths["learn_initial_state"]:
+        del arrays["h0"]
 
     def loss():
         outputs, state, _ = judge(case, given, *masks)
         return np.sum(outputs * given.d_outputs) + np.sum(state * given.d_state)
 
     step = 2e-6
-    assert set(gradients) == set(names[: len(arrays)])
-    for name, array in zip(names, arrays, strict=False):
+    assert set(gradients) == set(arrays)
+    for name, array in arrays.items():
         # No step may cross the kink of relu or hard_sigmoid; see the seed above.
         direction = rng.normal(size=array.shape)
         array += step * direction
@@ -167,14 +170,24 @@ def test_derivatives_of_the_activations(name):
 
 
 @pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("option", ["default", "zoneout", "layer_norm", "all_three"])
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_every_single_gradient_by_central_differences(convention, mask):
+def test_every_single_gradient_by_central_differences(convention, option, mask):
     """Number by number at a small size, so that no direction hides an error."""
-    case = Case(convention, mask, shape=(2, 3, 2, 2))
+    names = ("learn_initial_state", "layer_normalization")
+    extra = {**dict.fromkeys(names, True), "zoneout": 0.3}
+    case = Case(convention, mask, option, shape=(2, 3, 2, 2))
+    if option == "all_three":
+        case = Case(convention, mask, shape=case.shape, extra=tuple(extra.items()))
     given = numbers(case, seed=1)
+    if option == "all_three":
+        given.resets = np.array([[0, 0, 1], [1, 1, 0]], bool)
     _, _, gradients = judge(case, given)
-    names = ["x", "h0", "kernel", "recurrent_kernel", "bias"]
-    for name, array in zip(names, [given.x, given.h0, *given.weights], strict=True):
+    arrays = {"x": given.x, "h0": given.h0, **given.by_name(case)}
+    for name, array in arrays.items():
+        if name not in gradients:
+            assert name == "h0"  # not given where it is learnt
+            continue
         found = np.zeros_like(array)
         for index in np.ndindex(array.shape):
             sides = []

@@ -16,6 +16,7 @@ from tests.tolerances import assert_close
 
 MASKS = ("none", "right", "left", "holes", "empty_row")
 OPTIONS = ("default", "backwards", "last_backwards", "both_dropouts", "zero_output")
+OPTIONS += ("learned_state", "zoneout_drawn", "layer_norm", "layer_norm_dropped")
 RESETS = np.random.default_rng(5).random(ODD[:2]) < 0.4
 
 

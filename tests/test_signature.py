@@ -10,9 +10,14 @@ import pytest
 import keras_gru
 from tests.arguments import VALUES
 
+OPTIONS = {"learn_initial_state": False, "zoneout": 0.0, "layer_normalization": False}
 PAIRS = [
-    (keras_gru.GRU, keras.layers.GRU, {"update_gate": "keep", "kernel": "auto"}),
-    (keras_gru.GRUCellV, keras.layers.GRUCell, {"update_gate": "keep"}),
+    (
+        keras_gru.GRU,
+        keras.layers.GRU,
+        {"update_gate": "keep", "kernel": "auto", **OPTIONS},
+    ),
+    (keras_gru.GRUCellV, keras.layers.GRUCell, {"update_gate": "keep", **OPTIONS}),
 ]
 
 
@@ -51,6 +56,7 @@ def test_every_argument_reaches_its_place():
     default = keras_gru.GRU(3, name="gru").get_config()
     values = {**VALUES, "update_gate": "replace", "kernel": "portable"}
     values |= {"zero_output_for_mask": True, "implementation": 1}
+    values |= {"learn_initial_state": True, "zoneout": 0.2, "layer_normalization": True}
     del values["units"]
     for name, value in values.items():
         config = keras_gru.GRU(3, name="gru", **{name: value}).get_config()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -151,13 +149,6 @@ def test_custom_objects_replace_no_layer_in_a_file(suffix, replaced, tmp_path):
     assert [type(gru) is keras_gru.GRU for gru in _grus(loaded)] == replaced
 
 
-@pytest.fixture(scope="module")
-def ours():
-    """The function of the example that puts our layer in the place of Keras'."""
-    example = Path(__file__).parents[1] / "examples/keras_model_with_our_layer.py"
-    return runpy.run_path(str(example))["ours"]
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -167,13 +158,12 @@ def ours():
     ],
     ids=str,
 )
-def test_a_copy_with_our_layer(ours, options, tmp_path):
+def test_a_copy_with_our_layer(options, tmp_path):
     """Of a file of Keras': computed with our layer, saved and loaded with it."""
     _model(keras.layers.GRU, **options).save(tmp_path / "theirs.keras")
     theirs = keras.models.load_model(tmp_path / "theirs.keras")
     _randomize(theirs, seed=1)
-    model = keras.models.clone_model(theirs, clone_function=ours, recursive=True)
-    model.set_weights(theirs.get_weights())
+    model = keras_gru.convert.replace_gru(theirs).model
     assert [type(gru) for gru in _grus(model)] == [keras_gru.GRU] * 4
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

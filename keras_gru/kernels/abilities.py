@@ -25,6 +25,9 @@ class Abilities:
         resets: states that start anew inside of sequences.
         recurrent_dropout: three masks on the state.
         dropout_by_gate: three masks on the input.
+        learned_resets: resets to a learnt state.
+        zoneout: units that keep their old state.
+        layer_normalization: of the gates' products.
         compiled: inside of XLA (TensorFlow) or torch.compile.
         unrolled: as a loop that is written out.
         exported: in a file of its own, without this package.
@@ -43,6 +46,9 @@ class Abilities:
     resets: bool = True
     recurrent_dropout: bool = True
     dropout_by_gate: bool = True
+    learned_resets: bool = True
+    zoneout: bool = True
+    layer_normalization: bool = True
     compiled: bool = True
     unrolled: bool = False
     exported: bool = False
@@ -97,6 +103,15 @@ class Abilities:
             (
                 call.dropout_masks == 3 and not self.dropout_by_gate,
                 "implementation=1 drops the inputs of each gate apart",
+            ),
+            (
+                call.learned_resets and not self.learned_resets,
+                "its resets start from zeros, not from a learnt state",
+            ),
+            (call.zoneout > 0 and not self.zoneout, "it has no zoneout"),
+            (
+                call.layer_normalization and not self.layer_normalization,
+                "it has no layer normalisation",
             ),
             (
                 call.unroll and not self.unrolled,

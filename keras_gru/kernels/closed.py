@@ -27,6 +27,9 @@ ABILITIES = Abilities(
     resets=False,
     recurrent_dropout=False,
     dropout_by_gate=False,
+    learned_resets=False,
+    zoneout=False,
+    layer_normalization=False,
     compiled=False,
 )
 """Those that all closed kernels share."""

@@ -47,6 +47,9 @@ class SequenceCall:
         stateful: the final state is kept for the next call.
         dropout_masks: 0, 1 (the gates share one) or 3 (one a gate).
         recurrent_dropout: whether there are three masks on the state.
+        learned_resets: there are resets, and the state starts anew from a learnt one.
+        zoneout: the rate at which a unit keeps its old state; 0 without zoneout.
+        layer_normalization: whether the gates' products are normalised.
         use_cudnn: `"auto"`, True or False.
         kernel: `"auto"` or the name of the one that is asked for.
     """
@@ -71,6 +74,9 @@ class SequenceCall:
     stateful: bool
     dropout_masks: int
     recurrent_dropout: bool
+    learned_resets: bool
+    zoneout: float
+    layer_normalization: bool
     use_cudnn: str | bool
     kernel: str
 
@@ -89,10 +95,16 @@ class SequenceTensors:
         input_bias: `(3 * units,)`, or None without bias.
         recurrent_bias: `(3 * units,)`, or None without bias or `reset_after`.
         mask: `(batch, time)` bool, True = use, or None.
-        resets: `(batch, time)` bool, True = the state is zero before the step is
-            processed; False at masked steps; or None.
+        resets: `(batch, time)` bool, True = the state starts anew before the step is
+            processed, from zeros or `learned_state`; False at masked steps; or None.
         dropout_masks: none, one or three `(batch, features)`.
         recurrent_dropout_masks: none or three `(batch, units)`.
+        learned_state: `(units,)`, what `resets` start from; None for zeros.
+        input_gain, recurrent_gain: `(3 * units,)`, those of the layer normalisation of
+            the products with the two kernels; None without.
+        zoneout_mask: `(batch, time, units)`, 1 where the unit keeps its old state,
+            else 0. None without zoneout, and without training, where the rate takes its
+            place.
     """
 
     sequences: Tensor
@@ -105,6 +117,10 @@ class SequenceTensors:
     resets: Tensor | None = None
     dropout_masks: tuple[Tensor, ...] = ()
     recurrent_dropout_masks: tuple[Tensor, ...] = ()
+    learned_state: Tensor | None = None
+    input_gain: Tensor | None = None
+    recurrent_gain: Tensor | None = None
+    zoneout_mask: Tensor | None = None
 
 
 class SequenceResult(NamedTuple):

@@ -32,9 +32,7 @@ def _walk(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
         h, values = body(h, *inputs)
         return h, (h, values)  # XLA drops the values where nothing reads them
 
-    _, (states, values) = lax.scan(
-        step, operands.h0, (operands.x, operands.mask, operands.resets)
-    )
+    _, (states, values) = lax.scan(step, operands.h0, (operands.x, *operands.told))
     return Trace(states, values)
 
 
@@ -56,6 +54,6 @@ def _walk_back(
     return jax.lax.scan(
         step,
         jax.numpy.zeros_like(operands.h0),
-        (d_states, previous, trace.values, operands.mask, operands.resets),
+        (d_states, previous, trace.values, trace.products, *operands.told),
         reverse=True,
     )

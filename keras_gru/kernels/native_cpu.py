@@ -33,6 +33,9 @@ ABILITIES = Abilities(
     dtypes=("float32", "float64", "bfloat16", "float16"),
     activations=ACTIVATIONS,
     recurrent_activations=ACTIVATIONS,
+    learned_resets=False,
+    zoneout=False,
+    layer_normalization=False,
     compiled=False,
 )
 LOW_PRECISION = ("bfloat16", "float16")  # computed in float32, all steps of a sequence

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import keras
 from keras import ops
 
-from keras_gru import backends, equations
+from keras_gru import backends, equations, normalization
 from keras_gru.equations import Tensor
 from keras_gru.kernels.contract import SequenceTensors
 
@@ -18,7 +19,7 @@ def project_sequences(x: Tensor, tensors: SequenceTensors) -> Tensor:
     Args:
         x: the sequences, `(time, batch, features)`; time comes first, so that
             a dropout mask `(batch, features)` meets every step.
-        tensors: the kernel, the input bias and the dropout masks.
+        tensors: the kernel, the input bias, the gain and the dropout masks.
 
     Returns:
         `(time, batch, 3 * units)`; `x` as it is where there is no kernel, for then it
@@ -26,11 +27,14 @@ def project_sequences(x: Tensor, tensors: SequenceTensors) -> Tensor:
     """
     if tensors.kernel is None:
         return x
-    concatenate = backends.current().concatenate
+    normalize = None
+    if tensors.input_gain is not None:
+        normalize = functools.partial(normalization.normalized, gain=tensors.input_gain)
+    more = backends.current().concatenate, normalize
     weights = tensors.kernel, tensors.input_bias
     masks = tensors.dropout_masks
     if keras.backend.backend() != "tensorflow":
-        return equations.project(x, *weights, masks, concatenate)
+        return equations.project(x, *weights, masks, *more)
     # TensorFlow multiplies three dimensions by two slowly, and differentiates that more
     # slowly still.
     timesteps, batch, features = ops.shape(x)
@@ -38,7 +42,7 @@ def project_sequences(x: Tensor, tensors: SequenceTensors) -> Tensor:
     masks = tuple(
         ops.reshape(ops.broadcast_to(mask, ops.shape(x)), rows) for mask in masks
     )
-    gates = equations.project(ops.reshape(x, rows), *weights, masks, concatenate)
+    gates = equations.project(ops.reshape(x, rows), *weights, masks, *more)
     return ops.reshape(gates, (timesteps, batch, tensors.kernel.shape[1]))
 
 

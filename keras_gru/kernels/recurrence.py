@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from keras import ops
 
-from keras_gru import autodiff, backends, equations, gradients
+from keras_gru import autodiff, backends, equations, gradients, normalization
 from keras_gru.autodiff import Arrays, Tensors
 from keras_gru.equations import Activation, GateValues, Tensor
 from keras_gru.kernels.abilities import Abilities
@@ -32,9 +32,13 @@ class Operands(NamedTuple):
         recurrent_kernel: U, `(units, 3 * units)`.
         recurrent_bias: c, `(3 * units,)`, or None.
         mask: `(time, batch, 1)` bool, or None.
-        resets: `(time, batch, 1)` bool, True = the state before the step is zero; or
-            None.
+        resets: `(time, batch, 1)` bool, True = the state starts anew before the step;
+            or None.
         recurrent_dropout: none or one mask `(batch, units)` a gate.
+        learned_state: what resets start from, `(units,)`; None for zeros.
+        gain: γ of the recurrent products, `(3 * units,)`, or None.
+        zoneout: `(time, batch, units)`, 1 where the unit keeps its old state, else 0;
+            or None.
     """
 
     x: Tensor
@@ -44,13 +48,29 @@ class Operands(NamedTuple):
     mask: Tensor | None
     resets: Tensor | None
     recurrent_dropout: tuple[Tensor, ...]
+    learned_state: Tensor | None = None
+    gain: Tensor | None = None
+    zoneout: Tensor | None = None
+
+    @property
+    def told(self) -> Arrays:
+        """What the bodies of both loops are told of each step."""
+        return self.mask, self.resets, self.zoneout
 
 
 class Trace(NamedTuple):
-    """What the forward pass leaves for the backward pass, `(time, batch, units)`."""
+    """What the backward pass reads of the forward pass.
+
+    Attributes:
+        states: after each step, `(time, batch, units)`.
+        values: of each step, `(time, batch, units)` each.
+        products: with layer normalisation the recurrent products before it,
+            `(time, batch, 3 * units)`, which are taken anew; else None.
+    """
 
     states: Tensor
     values: GateValues
+    products: Tensor | None = None
 
 
 class Gradients(NamedTuple):
@@ -60,6 +80,8 @@ class Gradients(NamedTuple):
     h0: Tensor
     recurrent_kernel: Tensor
     recurrent_bias: Tensor | None
+    learned_state: Tensor | None
+    gain: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -71,6 +93,8 @@ class Recurrence:
     activation: Activation
     recurrent_activation: Activation
     recurrent_dropout: bool
+    zoneout: float = 0.0
+    layer_normalization: bool = False
 
     @classmethod
     def of(cls, call: SequenceCall) -> Recurrence:
@@ -81,6 +105,8 @@ class Recurrence:
             activation=call.activation,
             recurrent_activation=call.recurrent_activation,
             recurrent_dropout=call.recurrent_dropout,
+            zoneout=call.zoneout,
+            layer_normalization=call.layer_normalization,
         )
 
     def states(self, operands: Operands, unroll: bool = False) -> Tensor:
@@ -88,37 +114,45 @@ class Recurrence:
         body = self.forward_body(operands)
 
         def advance(h: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
-            x, *rest = inputs
-            mask = rest.pop(0) if operands.mask is not None else None
-            return body(h, x, mask, *rest)[0]
+            x, *told = inputs
+            return body(h, x, *spread(operands.told, told))[0]
 
         framework = backends.current()
         scan = framework.unrolled_scan if unroll else framework.scan
-        steps = (operands.x, operands.mask, operands.resets)
-        return scan(advance, operands.h0, tuple(s for s in steps if s is not None))
+        return scan(advance, operands.h0, (operands.x, *present(operands.told)))
 
     def forward_body(
         self, operands: Operands
     ) -> Callable[..., tuple[Tensor, GateValues]]:
-        """(state, x, mask, reset) of one step -> the state after it and its gates."""
-        cut = self._cut
+        """(state, x, what is told) of one step -> the state after it and its gates."""
         gates = functools.partial(
             equations.gates,
-            recurrent_kernel=cut(operands.recurrent_kernel),
-            recurrent_bias=cut(operands.recurrent_bias),
+            recurrent_kernel=self._cut(operands.recurrent_kernel),
+            recurrent_bias=self._cut_row(operands.recurrent_bias)
+            if self.layer_normalization
+            else self._cut(operands.recurrent_bias),
             activation=backends.exact(self.activation),
             recurrent_activation=backends.exact(self.recurrent_activation),
             reset_after=self.reset_after,
             recurrent_dropout=operands.recurrent_dropout,
+            normalize=normalization.normalizers(
+                operands.gain, reset_after=self.reset_after
+            ),
         )
         where = backends.current().where
 
         def body(
-            h: Tensor, x: Tensor, mask: Tensor | None, reset: Tensor | None = None
+            h: Tensor,
+            x: Tensor,
+            mask: Tensor | None,
+            reset: Tensor | None,
+            kept: Tensor | None,
         ) -> tuple[Tensor, GateValues]:
-            h = _start_anew(h, reset)
+            h = _start_anew(h, reset, operands.learned_state)
             values = gates(x, h)
             new = equations.update(values.z, h, values.n, self.update_gate)
+            if self.zoneout:
+                new = equations.zone_out(new, h, self._kept(kept))
             return (new if mask is None else where(mask, new, h)), values
 
         return body
@@ -126,10 +160,12 @@ class Recurrence:
     def backward_body(
         self, operands: Operands
     ) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]:
-        """(gradient of the state after a step, state before it, gates, mask, reset).
+        """(gradient of the state after a step, state before it, gates, its products
+        if they are normalised, what is told).
 
-        -> the gradient of the state before it, and what `collect` wants stacked:
-        those of z, r, n and, with the reset after it, of U_n h + c_n.
+        -> the gradient of the state before it, and what `collect` wants stacked: those
+        of z, r, n and, with the reset after it, of U_n h + c_n; that of the learnt
+        state if there is one.
         """
         framework = backends.current()
         gradient = functools.partial(
@@ -148,15 +184,25 @@ class Recurrence:
             d: Tensor,
             h: Tensor,
             values: GateValues,
+            products: Tensor | None,
             mask: Tensor | None,
-            reset: Tensor | None = None,
+            reset: Tensor | None,
+            kept: Tensor | None,
         ) -> tuple[Tensor, tuple[Tensor, ...]]:
-            d_h, *rest = gradient(d, h, values)
-            terms = [term for term in rest if term is not None]
+            share = self._kept(kept)
+            d_new = d * (1 - share) if self.zoneout else d
+            d_h, *rest = gradient(
+                d_new, h, values, unnormalize=self._unnormalize(operands, products)
+            )
+            if self.zoneout:
+                d_h = d_h + d * share
+            terms = present(rest)
             if mask is not None:
                 zeros = ops.zeros_like(d)
                 d_h = framework.where(mask, d_h, d)
                 terms = [framework.where(mask, term, zeros) for term in terms]
+            if operands.learned_state is not None:
+                terms.append(framework.where(reset, d_h, ops.zeros_like(d_h)))
             return _start_anew(d_h, reset), tuple(terms)
 
         return body
@@ -179,30 +225,75 @@ class Recurrence:
             terms: what the backward body returned, stacked over time.
         """
         concatenate = backends.current().concatenate
+        d_learned = None
+        if operands.learned_state is not None:
+            terms, d_learned = terms[:-1], ops.sum(terms[-1], axis=(0, 1))
         d_z, d_r, d_n, *d_recurrent_n = terms
         recurrent = [d_z, d_r, *(d_recurrent_n or [d_n])]
-
-        states = [previous * mask for mask in operands.recurrent_dropout]
-        if self.reset_after and not states:
-            d_u = _sum_of_products(previous, concatenate(recurrent))
-        else:
-            s_z, s_r, s_n = states or [previous] * 3
-            if not self.reset_after:
-                s_n = s_n * trace.values.r
-            d_u = concatenate(
-                [
-                    _sum_of_products(state, term)
-                    for state, term in zip((s_z, s_r, s_n), recurrent, strict=True)
-                ]
-            )
-        d_c = None
+        d_c = d_gain = None
         if operands.recurrent_bias is not None:
             d_c = concatenate([ops.sum(term, axis=(0, 1)) for term in recurrent])
-        return Gradients(concatenate([d_z, d_r, d_n]), d_h0, d_u, d_c)
+        if operands.gain is not None:
+            cut = self._cut_row
+            rows = zip(
+                cut(concatenate(recurrent)),
+                cut(trace.products),
+                cut(operands.gain),
+                strict=True,
+            )
+            d_rows, d_gains = zip(
+                *(normalization.gradient(*row) for row in rows), strict=True
+            )
+            recurrent = list(equations.split_gates(concatenate(list(d_rows))))
+            d_gain = ops.sum(concatenate(list(d_gains)), axis=(0, 1))
+
+        states = self._entering(operands, previous, trace.values.r)
+        if len(states) == 1:
+            recurrent = [concatenate(recurrent)]
+        d_u = [_sum_of_products(*pair) for pair in zip(states, recurrent, strict=True)]
+        d_x = concatenate([d_z, d_r, d_n])
+        return Gradients(d_x, d_h0, _joined(d_u), d_c, d_learned, d_gain)
+
+    def products(self, operands: Operands, previous: Tensor, r: Tensor) -> Tensor:
+        """What the layer normalisation was given at each step: `Trace.products`."""
+        states = self._entering(operands, previous, r)
+        u = operands.recurrent_kernel
+        blocks = (u,) if len(states) == 1 else equations.split_gates(u)
+        return _joined([_product(*pair) for pair in zip(states, blocks, strict=True)])
+
+    def _entering(
+        self, operands: Operands, previous: Tensor, r: Tensor
+    ) -> list[Tensor]:
+        """What U multiplies, `(time, batch, units)`: one for all gates, or one each."""
+        states = [previous * mask for mask in operands.recurrent_dropout]
+        if self.reset_after:
+            return states or [previous]
+        s_z, s_r, s_n = states or [previous] * 3
+        return [s_z, s_r, s_n * r]
 
     def _cut(self, weight: Tensor | None) -> tuple[Tensor, ...]:
         return equations.recurrent_blocks(
             weight, reset_after=self.reset_after, per_gate=self.recurrent_dropout
+        )
+
+    def _cut_row(self, row: Tensor | None) -> tuple[Tensor, ...]:
+        """Cuts `(..., 3 * units)` into the rows that are normalised at a time."""
+        return equations.recurrent_blocks(
+            row, reset_after=self.reset_after, per_gate=False
+        )
+
+    def _kept(self, drawn: Tensor | None) -> Tensor | float:
+        return self.zoneout if drawn is None else drawn
+
+    def _unnormalize(
+        self, operands: Operands, products: Tensor | None
+    ) -> tuple[Activation, ...]:
+        """For `gradients.step_gradient`."""
+        return tuple(
+            functools.partial(_row_gradient, product=product, gain=gain)
+            for product, gain in zip(
+                self._cut_row(products), self._cut_row(operands.gain), strict=True
+            )
         )
 
 
@@ -220,8 +311,8 @@ the gradient of the first state, and what `Recurrence.collect` wants stacked."""
 class Loops:
     """An `autodiff.Pass`: a framework's two loops around the bodies of a recurrence.
 
-    Its arrays are the first four `Operands`, its constants the others;
-    its one output is the states, `(time, batch, units)`.
+    Its arrays are the `Operands` that have `Gradients`, its constants the others; its
+    one output is the states, `(time, batch, units)`.
     """
 
     recurrence: Recurrence
@@ -248,11 +339,15 @@ class Loops:
     ) -> Arrays:
         operands = _operands(arrays, constants)
         (states,), (d_states,) = outputs, cotangents
-        trace = Trace(states, GateValues(*saved, *[None] * (4 - len(saved))))
+        values = GateValues(*saved, *[None] * (4 - len(saved)))
         if d_states is None:
             d_states = ops.zeros_like(states)
         previous = ops.concatenate([operands.h0[None], states[:-1]], axis=0)
-        previous = _start_anew(previous, operands.resets)
+        previous = _start_anew(previous, operands.resets, operands.learned_state)
+        products = None
+        if operands.gain is not None:
+            products = self.recurrence.products(operands, previous, values.r)
+        trace = Trace(states, values, products)
         d_h0, terms = self.walk_back(
             self.recurrence, operands, trace, previous, d_states
         )
@@ -263,18 +358,37 @@ class Loops:
 
 
 def _operands(arrays: Arrays, constants: Arrays) -> Operands:
-    x, h0, recurrent_kernel, recurrent_bias = arrays
-    mask, resets, *dropout = constants
+    x, h0, u, c, learned_state, gain = arrays
+    mask, resets, zoneout, *dropout = constants
     return Operands(
-        x, h0, recurrent_kernel, recurrent_bias, mask, resets, tuple(dropout)
+        *(x, h0, u, c, mask, resets),
+        recurrent_dropout=tuple(dropout),
+        learned_state=learned_state,
+        gain=gain,
+        zoneout=zoneout,
     )
 
 
-def _start_anew(state: Tensor, resets: Tensor | None) -> Tensor:
-    """The state, or its gradient, with zeros where it starts anew."""
+def _start_anew(
+    state: Tensor, resets: Tensor | None, learned_state: Tensor | None = None
+) -> Tensor:
+    """The state, or its gradient, with zeros or what is learnt where it starts anew."""
     if resets is None:
         return state
-    return backends.zero_where(resets, state)
+    if learned_state is None:
+        return backends.zero_where(resets, state)
+    return backends.current().where(resets, learned_state, state)
+
+
+def present(optional: Sequence[Tensor | None]) -> list[Tensor]:
+    """Those that there are."""
+    return [tensor for tensor in optional if tensor is not None]
+
+
+def spread(optional: Sequence[object], given: Sequence[Tensor]) -> list[Tensor | None]:
+    """What `present` made of `optional`, or a step of each, in its places again."""
+    following = iter(given)
+    return [None if one is None else next(following) for one in optional]
 
 
 def abilities(backend: str) -> Abilities:
@@ -296,6 +410,7 @@ def run(
     def by_step(flags: Tensor | None) -> Tensor | None:
         return None if flags is None else time_major(flags[:, :, None], go_backwards)
 
+    zoneout = tensors.zoneout_mask
     result = states(
         Operands(
             x=project_sequences(time_major(tensors.sequences, go_backwards), tensors),
@@ -305,6 +420,9 @@ def run(
             mask=by_step(tensors.mask),
             resets=by_step(tensors.resets),
             recurrent_dropout=tensors.recurrent_dropout_masks,
+            learned_state=None if tensors.resets is None else tensors.learned_state,
+            gain=tensors.recurrent_gain,
+            zoneout=None if zoneout is None else time_major(zoneout, go_backwards),
         )
     )  # (time, batch, units)
     return SequenceResult(ops.transpose(result, (1, 0, 2)), result[-1])
@@ -317,11 +435,27 @@ def run_loops(
     differentiable = autodiff.on(call.surroundings.backend).differentiable
 
     def states(operands: Operands) -> Tensor:
-        *arrays, mask, resets, dropout = operands
-        (states,) = differentiable(loops, arrays, (mask, resets, *dropout))
+        arrays = [getattr(operands, name) for name in Gradients._fields]
+        constants = (*operands.told, *operands.recurrent_dropout)
+        (states,) = differentiable(loops, arrays, constants)
         return states
 
     return run(states, tensors, call.go_backwards)
+
+
+def _row_gradient(d: Tensor, product: Tensor, gain: Tensor) -> Tensor:
+    return normalization.gradient(d, product, gain)[0]
+
+
+def _joined(blocks: list[Tensor]) -> Tensor:
+    return blocks[0] if len(blocks) == 1 else backends.current().concatenate(blocks)
+
+
+def _product(states: Tensor, weight: Tensor) -> Tensor:
+    """`(time, batch, units)` times `(units, k)`, as one product of two dimensions."""
+    timesteps, batch, units = ops.shape(states)
+    product = ops.reshape(states, (-1, units)) @ weight
+    return ops.reshape(product, (timesteps, batch, weight.shape[-1]))
 
 
 def _sum_of_products(states: Tensor, terms: Tensor) -> Tensor:

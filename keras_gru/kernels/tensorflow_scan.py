@@ -8,14 +8,20 @@ with the rest.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
-from keras_gru import autodiff
+from keras_gru import autodiff, equations
 from keras_gru.equations import GateValues, Tensor
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
-from keras_gru.kernels.recurrence import Loops, Operands, Recurrence, Trace
+from keras_gru.kernels.recurrence import (
+    Loops,
+    Operands,
+    Recurrence,
+    Trace,
+    present,
+    spread,
+)
 
 DERIVATIVES = autodiff.ONCE
 
@@ -87,26 +93,18 @@ def _passes(units: int) -> tuple[Any, Any]:
         )
         return state, [result.stack() for result in results]
 
-    def flags_of(operands: Operands) -> list[Tensor]:
-        both = (operands.mask, operands.resets)
-        return [flags for flags in both if flags is not None]
-
-    def of_step(operands: Operands, flags: Sequence[Tensor]) -> list[Tensor | None]:
-        """The mask and the reset of a step, from those that there are."""
-        there = iter(flags)
-        both = (operands.mask, operands.resets)
-        return [None if flags is None else next(there) for flags in both]
-
     # A pass traced once serves every call of the same convention and shapes.
     @tf.function(autograph=False, reduce_retracing=True)
     def forward(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
         body = recurrence.forward_body(operands)
 
-        def step(h: Tensor, x: Tensor, *flags: Tensor) -> Any:
-            h, values = body(h, x, *of_step(operands, flags))
-            return h, (h, *(v for v in values if v is not None))[:count]
+        def step(h: Tensor, z: Tensor, r: Tensor, n: Tensor, *told: Tensor) -> Any:
+            h, values = body(h, (z, r, n), *spread(operands.told, told))
+            return h, (h, *present(values))[:count]
 
-        inputs = [operands.x, *flags_of(operands)]
+        # Cut before the loop: XLA reads a block of one array in each step as slowly as
+        # it multiplies.
+        inputs = [*equations.split_gates(operands.x), *present(operands.told)]
         count = (5 if recurrence.reset_after else 4) if save else 1
         _, (states, *values) = scan(step, operands.h0, inputs, count, reverse=False)
         return Trace(states, GateValues(*values, *[None] * (5 - count)))
@@ -121,14 +119,14 @@ def _passes(units: int) -> tuple[Any, Any]:
     ) -> Any:
         body = recurrence.backward_body(operands)
         count = 4 if recurrence.reset_after else 3
+        count += operands.learned_state is not None
+        optional = (*trace.values, trace.products, *operands.told)
 
-        def step(d: Tensor, d_state: Tensor, h: Tensor, *rest: Tensor) -> Any:
-            values = GateValues(*rest[:count], *[None] * (4 - count))
-            flags = of_step(operands, rest[count:])
-            return body(d + d_state, h, values, *flags)
+        def step(d: Tensor, d_state: Tensor, h: Tensor, *given: Tensor) -> Any:
+            z, r, n, recurrent_n, *told = spread(optional, given)
+            return body(d + d_state, h, GateValues(z, r, n, recurrent_n), *told)
 
-        inputs = [d_states, previous, *(v for v in trace.values if v is not None)]
-        inputs += flags_of(operands)
+        inputs = [d_states, previous, *present(optional)]
         return scan(step, tf.zeros_like(operands.h0), inputs, count, reverse=True)
 
     return forward, backward

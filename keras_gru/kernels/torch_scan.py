@@ -33,13 +33,12 @@ def _walk(recurrence: Recurrence, operands: Operands, save: bool) -> Trace:
     body = recurrence.forward_body(operands)
     timesteps = operands.x.shape[0]
     h, states, values = operands.h0, [], []
-    for x, mask, reset in zip(
+    for x, *told in zip(
         operands.x.unbind(0),
-        _steps(operands.mask, timesteps),
-        _steps(operands.resets, timesteps),
+        *(_steps(flags, timesteps) for flags in operands.told),
         strict=True,
     ):
-        h, gates = body(h, x, mask, reset)
+        h, gates = body(h, x, *told)
         states.append(h)
         if save:
             values.append(gates)
@@ -62,11 +61,13 @@ def _walk_back(
     timesteps = operands.x.shape[0]
     body = recurrence.backward_body(operands)
     values = [_steps(gate, timesteps) for gate in trace.values]
-    masks, resets = (_steps(s, timesteps) for s in (operands.mask, operands.resets))
+    told = [_steps(s, timesteps) for s in (trace.products, *operands.told)]
     d, terms = torch.zeros_like(operands.h0), []
     for t in reversed(range(timesteps)):
         gates = GateValues(*(gate[t] for gate in values))
-        d, step_terms = body(d + d_states[t], previous[t], gates, masks[t], resets[t])
+        d, step_terms = body(
+            d + d_states[t], previous[t], gates, *(one[t] for one in told)
+        )
         terms.append(step_terms)
     return d, tuple(torch.stack(term[::-1]) for term in zip(*terms, strict=True))
 

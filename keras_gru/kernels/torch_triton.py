@@ -29,6 +29,9 @@ ABILITIES = Abilities(
     recurrent_activations=(keras.activations.sigmoid,),
     resets=False,
     recurrent_dropout=False,
+    learned_resets=False,
+    zoneout=False,
+    layer_normalization=False,
     compiled=False,
 )
 
