@@ -5,6 +5,8 @@ from keras_gru import tuning as tuning
 from keras_gru.bidirectional import Bidirectional as Bidirectional
 from keras_gru.cell import GRUCellV as GRUCellV
 from keras_gru.layer import GRU as GRU
+from keras_gru.onnx import export_onnx as export_onnx
+from keras_gru.onnx import import_onnx_gru as import_onnx_gru
 from keras_gru.packing import Packed as Packed
 from keras_gru.packing import pack_sequences as pack_sequences
 from keras_gru.variants import VARIANTS as VARIANTS
@@ -19,6 +21,8 @@ __all__ = [
     "Packed",
     "__version__",
     "convert",
+    "export_onnx",
+    "import_onnx_gru",
     "pack_sequences",
     "tuning",
 ]

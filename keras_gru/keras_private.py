@@ -15,6 +15,9 @@ CREATE_DROPOUT_MASK = "keras.layers:GRUCell._create_dropout_mask"
 RESOLVE_JIT = "keras:Model._resolve_auto_jit_compile"
 FLATTEN_LAYERS = "keras.layers:Layer._flatten_layers"
 REPLACE_TRACKED = "keras.src.utils.tracking:Tracker.replace_tracked_value"
+FUNCTIONAL = "keras.src.models.functional:Functional"
+RUN_THROUGH_GRAPH = "keras.src.models.functional:Functional._run_through_graph"
+NUMPY_OPERATIONS = "keras.src.ops.numpy"
 EXPORT = "keras.src.export"
 EXPORT_ONNX = "keras.src.export.onnx"
 
@@ -25,6 +28,9 @@ USES = {
     RESOLVE_JIT: "surroundings.py: on the stack where Keras decides about XLA",
     FLATTEN_LAYERS: "convert/copying.py: what a layer holds",
     REPLACE_TRACKED: "convert/copying.py: puts one layer in the place of another",
+    FUNCTIONAL: "onnx/walk.py: the type of a functional model",
+    RUN_THROUGH_GRAPH: "onnx/walk.py: calls a function of ours for each layer",
+    NUMPY_OPERATIONS: "onnx/walk.py: the operations with which masks are computed",
     EXPORT: "surroundings.py: on the stack where a model is exported",
     EXPORT_ONNX: "surroundings.py: on the stack where a model becomes ONNX",
 }
@@ -38,3 +44,8 @@ def get(name: str) -> Any:
         ImportError, AttributeError: this Keras does not have it.
     """
     return pkgutil.resolve_name(name)
+
+
+def operation(name: str) -> Any:
+    """The class of an operation of `keras.ops`, by its name."""
+    return getattr(get(NUMPY_OPERATIONS), name)

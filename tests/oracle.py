@@ -269,7 +269,8 @@ def forward(
         else:
             raise ValueError(f"update_gate={update_gate!r}")
         kept = zoneout[:, time]
-        h_new = kept * h + (1.0 - kept) * h_new
+        if kept.any():  # else 0 * inf would make a NaN
+            h_new = kept * h + (1.0 - kept) * h_new
         steps.append(Step(time, used, anew, x_t, h, h_t, a, z, r, n, u, kept, rows))
         h = np.where(used, h_new, h)
         output = np.where(used, h_new, output)

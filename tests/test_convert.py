@@ -277,8 +277,13 @@ def test_a_bias_that_has_no_place_is_refused(system):
     assert_close(caught.value.largest, np.abs(bias[1, -UNITS:]).max(), "exact")
 
 
-def test_a_layer_without_bias_refuses_one():
+@pytest.mark.parametrize("row", [0, 1])
+def test_a_layer_without_bias_refuses_one(row):
+    """The input's or the recurrent one alone."""
     layer = random_layer("torch", "keep_after")
+    bias = keras.ops.convert_to_numpy(layer.weights[2]).copy()
+    bias[1 - row] = 0
+    layer.weights[2].assign(bias)
     bare = new_layer("keep_after", use_bias=False)
     with pytest.raises(ConversionError, match=r"bias.*Largest value: \d"):
         import_weights(bare, "torch", export_weights(layer, "torch"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from keras_gru import kernels
 from keras_gru.surroundings import Surroundings
 from tests import kernel_table
 from tests.cases import CONVENTIONS
-from tests.passes import spy_on_kernels
+from tests.passes import spy_on_kernels, to_numpy
+from tests.tolerances import assert_close
 
 X = np.ones((3, 7, 5), "float32")
 
@@ -245,3 +247,26 @@ def test_no_word_of_a_gpu_where_there_is_none():
     assert "portable" in done.stdout
     after = done.stderr.partition("made\n")[2].splitlines()
     assert [line for line in after if "cuda" in line.lower()] == []
+
+
+@pytest.mark.parametrize(
+    ("activation", "told"),
+    [
+        (functools.partial(keras.activations.elu, alpha=0.3), "elu(alpha=0.3)"),
+        (keras.layers.ELU(0.3), "<ELU name="),
+    ],
+)
+def test_a_parameter_of_an_activation(activation, told):
+    """The compiled kernel has it; the scans say that they have not."""
+    layer = keras_gru.GRU(3, activation=activation)
+    found = layer.explain((2, 4, 5))
+    scan = f"{keras.backend.backend()}_scan"
+    assert told in found.refusals[scan]
+    if Surroundings.of().native is None:
+        assert found.kernel == "native_cpu"
+        x = np.random.default_rng(0).normal(size=(2, 4, 5)).astype("float32")
+        native = to_numpy(layer(x))
+        plain = keras_gru.GRU(3, activation=activation, kernel="portable")
+        plain.build(x.shape)
+        plain.set_weights(layer.get_weights())
+        assert_close(native, to_numpy(plain(x)), "same_float32")

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from keras_gru.equations import Activation
 from keras_gru.kernels.contract import SequenceCall
+
+
+def _told(function: Activation) -> str:
+    """A name: a partial's with its arguments, an object's as it prints."""
+    if isinstance(function, functools.partial):
+        given = ", ".join(
+            f"{name}={value!r}" for name, value in function.keywords.items()
+        )
+        return f"{_told(function.func)}({given})"
+    name = getattr(function, "__name__", None)
+    return name if isinstance(name, str) else repr(function)
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,7 @@ class Abilities:
             ),
         ):
             if known is not None and function not in known:
-                given = getattr(function, "__name__", repr(function))
+                given = _told(function)
                 names = ", ".join(sorted(one.__name__ for one in known))
                 return f"it has no {name}={given!r}, only {names}"
         switches = (

@@ -1,7 +1,8 @@
 """The C++ kernel: the whole sequence in one call, on the processor.
 
-All four conventions, any mask, both directions, both dropouts, float32 and float64;
-bfloat16 and float16 in float32.
+All four conventions, any mask, both directions, both dropouts, float32 and float64.
+bfloat16 and float16 are read, kept and returned as such, and computed in float32; where
+the processor multiplies bfloat16, what enters a product is rounded to it.
 Rows of the batch run in parallel, of a single row the units do where they are many
 enough, and masked steps are skipped. The input's projection and every weight gradient
 are part of the call. Its sources, in `keras_gru/native`, state the formula a second
@@ -11,8 +12,6 @@ time; the tests tie them to the same oracle.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any
 
 from keras import ops
 
@@ -23,7 +22,8 @@ from keras_gru.kernels.abilities import Abilities
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.projection import cleared, project_sequences
 from keras_gru.native import binding
-from keras_gru.native.function import ACTIVATIONS, Native
+from keras_gru.native.activations import ACTIVATIONS, find
+from keras_gru.native.function import Native
 from keras_gru.native.library import Options
 
 DERIVATIVES = autodiff.ONCE
@@ -38,20 +38,14 @@ ABILITIES = Abilities(
     layer_normalization=False,
     compiled=False,
 )
-LOW_PRECISION = ("bfloat16", "float16")  # computed in float32, all steps of a sequence
 
 refusal = ABILITIES.lacks
 
 
 def run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
     """Runs all steps in one call of the compiled library."""
-    if call.dtype not in LOW_PRECISION:
-        return _run(call, tensors)
-    states, final_state = _run(call, _in_float32(tensors))
-    return SequenceResult(
-        None if states is None else ops.cast(states, call.dtype),
-        ops.cast(final_state, call.dtype),
-    )
+    *states, final_state = _passes((call,), (tensors,))
+    return SequenceResult(states[0] if states else None, final_state)
 
 
 def run_both(
@@ -67,25 +61,6 @@ def run_both(
         The states `(batch, time, 2 * units)`, both in the order of time, or None
         without `return_sequences`; and the two final states `(batch, units)`.
     """
-    dtype = calls[0].dtype
-    if dtype not in LOW_PRECISION:
-        return _run_both(calls, tensors)
-    states, ahead, back = _run_both(calls, list(map(_in_float32, tensors)))
-    return (
-        None if states is None else ops.cast(states, dtype),
-        ops.cast(ahead, dtype),
-        ops.cast(back, dtype),
-    )
-
-
-def _run(call: SequenceCall, tensors: SequenceTensors) -> SequenceResult:
-    *states, final_state = _passes((call,), (tensors,))
-    return SequenceResult(states[0] if states else None, final_state)
-
-
-def _run_both(
-    calls: Sequence[SequenceCall], tensors: Sequence[SequenceTensors]
-) -> tuple[Tensor | None, Tensor, Tensor]:
     *states, ahead, back = _passes(calls, tensors)
     return states[0] if states else None, ahead, back
 
@@ -103,13 +78,19 @@ def _passes(
 
 
 def _options(call: SequenceCall) -> Options:
+    activation = find(call.activation)
+    recurrent_activation = find(call.recurrent_activation)
+    assert activation is not None
+    assert recurrent_activation is not None
     return Options(
         reset_after=call.reset_after,
         update_gate=call.update_gate,
-        activation=ACTIVATIONS[call.activation],
-        recurrent_activation=ACTIVATIONS[call.recurrent_activation],
+        activation=activation.name,
+        recurrent_activation=recurrent_activation.name,
         go_backwards=call.go_backwards,
         training=call.training,
+        activation_parameter=activation.parameter,
+        recurrent_activation_parameter=recurrent_activation.parameter,
     )
 
 
@@ -129,20 +110,6 @@ def _constants(tensors: SequenceTensors) -> Arrays:
     masks = tensors.recurrent_dropout_masks
     dropout = ops.stack(masks) if masks else None  # (3, batch, units)
     return tensors.mask, tensors.resets, dropout
-
-
-def _in_float32(tensors: SequenceTensors) -> SequenceTensors:
-    def cast(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(map(cast, value))
-        return None if value is None else ops.cast(value, "float32")
-
-    arrays = {
-        field.name: cast(getattr(tensors, field.name))
-        for field in fields(tensors)
-        if field.name not in ("mask", "resets")
-    }
-    return replace(tensors, **arrays)
 
 
 def _inputs(tensors: SequenceTensors) -> tuple[Tensor, Tensor | None, Tensor | None]:

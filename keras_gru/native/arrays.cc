@@ -1,5 +1,6 @@
 #include "arrays.h"
 
+#include <cstring>
 #include <initializer_list>
 
 namespace {
@@ -25,14 +26,20 @@ bool absent_or(const GruArray& array, std::initializer_list<int64_t> shape) {
   return size(array) == 0 || has_shape(array, shape);
 }
 
+double real_of(int64_t bits) {
+  double real;
+  std::memcpy(&real, &bits, sizeof(real));
+  return real;
+}
+
 // Reads the problem off the options and the shapes of the first inputs; `constants` are
 // the mask, the resets and the recurrent dropout.
 const char* read_problem(const int64_t* options, const GruArray& sequences,
                          const GruArray& kernel, const GruArray& state,
                          const GruArray& recurrent_kernel,
                          const GruArray* constants, GruProblem* problem) {
-  if (sequences.element != GRU_ELEMENT_FLOAT32 && sequences.element != GRU_ELEMENT_FLOAT64)
-    return "sequences must be float32 or float64";
+  if (sequences.element < GRU_ELEMENT_FLOAT32 || sequences.element > GRU_ELEMENT_FLOAT16)
+    return "sequences must be float32, float64, bfloat16 or float16";
   if (sequences.rank != 3) return "sequences must be (batch, time, features)";
   if (state.rank != 2 || state.dims[0] != sequences.dims[0] || state.dims[1] < 1)
     return "the initial state must be (batch, units)";
@@ -51,8 +58,7 @@ const char* read_problem(const int64_t* options, const GruArray& sequences,
   if (!absent_or(constants[2], {3, sequences.dims[0], units}))
     return "the recurrent dropout must be (3, batch, units)";
   *problem = {};
-  problem->dtype =
-      sequences.element == GRU_ELEMENT_FLOAT32 ? GRU_FLOAT32 : GRU_FLOAT64;
+  problem->dtype = sequences.element;
   problem->instructions = GRU_BEST;
   problem->reset_after = static_cast<int32_t>(options[GRU_OPTION_RESET_AFTER]);
   problem->update_replaces = static_cast<int32_t>(options[GRU_OPTION_UPDATE_REPLACES]);
@@ -65,6 +71,9 @@ const char* read_problem(const int64_t* options, const GruArray& sequences,
   problem->timesteps = sequences.dims[1];
   problem->features = sequences.dims[2];
   problem->units = units;
+  problem->activation_parameter = real_of(options[GRU_OPTION_ACTIVATION_PARAMETER]);
+  problem->recurrent_activation_parameter =
+      real_of(options[GRU_OPTION_RECURRENT_ACTIVATION_PARAMETER]);
   return nullptr;
 }
 

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import keras
 from keras import ops
 
 from keras_gru import backends
 from keras_gru.autodiff import Arrays, Tensors
-from keras_gru.equations import Activation, Tensor
+from keras_gru.equations import Tensor
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceTensors
 from keras_gru.kernels.recurrence import Recurrence
-from keras_gru.native import binding, library
+from keras_gru.native import binding
+from keras_gru.native.activations import Known
 from keras_gru.native.library import Options
-
-ACTIVATIONS: dict[Activation, str] = {
-    getattr(keras.activations, name): name for name in library.ACTIVATIONS
-}
-FUNCTIONS = {name: function for function, name in ACTIVATIONS.items()}
-
 
 ARRAYS, CONSTANTS = 6, 3
 
@@ -115,11 +109,14 @@ def _reference(
     """The states in processing order and the final state of one pass."""
     sequences, kernel, input_bias, state, recurrent_kernel, recurrent_bias = arrays
     mask, resets, dropout = constants
+    parameter, recurrent_parameter = options.parameters
     plain = Recurrence(
         reset_after=options.reset_after,
         update_gate=options.update_gate,
-        activation=FUNCTIONS[options.activation],
-        recurrent_activation=FUNCTIONS[options.recurrent_activation],
+        activation=Known(options.activation, parameter).function(),
+        recurrent_activation=Known(
+            options.recurrent_activation, recurrent_parameter
+        ).function(),
         recurrent_dropout=dropout is not None,
     )
     return recurrence.run(

@@ -1,10 +1,13 @@
 #include "gru.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 
 #include "memory.h"
+#include "numbers.h"
 #include "processor.h"
 #include "schedule.h"
 #include "threads.h"
@@ -31,11 +34,23 @@ int64_t useful_threads(const GruProblem& problem) {
 
 constexpr int64_t kPasses = 2;  // at most, of a call
 
+// An activation and its one parameter, if it has one.
+struct Activation {
+  int32_t kind;
+  double parameter;
+};
+
 // The kernels are compiled once for each set of instructions, from the same text.
+#define INSTANTIATE(S)                                                              \
+  template int32_t run_forward<S>(int64_t, const GruProblem*, const GruForward*);   \
+  template int32_t run_backward<S>(int64_t, const GruProblem*, const GruBackward*); \
+  template int64_t saved_size<S>(const GruProblem&);
+
 // ROWS times three sums, three panel vectors and a broadcast fill the registers.
 
 namespace portable {
 #define VECTOR_BYTES 16
+#define PAIRS 0
 #if defined(__aarch64__)
 #define ROWS 8
 #else
@@ -50,18 +65,20 @@ namespace portable {
 #include "passes.inc"
 #undef VECTOR_BYTES
 #undef ROWS
+#undef PAIRS
 }  // namespace portable
 
 #if defined(__x86_64__)
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,fma")
+#pragma GCC target("avx2,fma,f16c")
 #endif
 namespace avx2 {
 #define VECTOR_BYTES 32
+#define PAIRS 0
 #define ROWS 4
 #include "vector.inc"
 #include "activations.inc"
@@ -72,10 +89,11 @@ namespace avx2 {
 #include "passes.inc"
 #undef VECTOR_BYTES
 #undef ROWS
-template int32_t run_forward<float>(int64_t, const GruProblem*, const GruForward*);
-template int32_t run_forward<double>(int64_t, const GruProblem*, const GruForward*);
-template int32_t run_backward<float>(int64_t, const GruProblem*, const GruBackward*);
-template int32_t run_backward<double>(int64_t, const GruProblem*, const GruBackward*);
+#undef PAIRS
+INSTANTIATE(float)
+INSTANTIATE(double)
+INSTANTIATE(BFloat16)
+INSTANTIATE(Float16)
 }  // namespace avx2
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -84,14 +102,15 @@ template int32_t run_backward<double>(int64_t, const GruProblem*, const GruBackw
 #endif
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx2,fma"))), \
+#pragma clang attribute push(__attribute__((target("avx512f,avx2,fma,f16c"))), \
                              apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx2,fma")
+#pragma GCC target("avx512f,avx2,fma,f16c")
 #endif
 namespace avx512 {
 #define VECTOR_BYTES 64
+#define PAIRS 0
 #define ROWS 8
 #include "vector.inc"
 #include "activations.inc"
@@ -102,16 +121,48 @@ namespace avx512 {
 #include "passes.inc"
 #undef VECTOR_BYTES
 #undef ROWS
-template int32_t run_forward<float>(int64_t, const GruProblem*, const GruForward*);
-template int32_t run_forward<double>(int64_t, const GruProblem*, const GruForward*);
-template int32_t run_backward<float>(int64_t, const GruProblem*, const GruBackward*);
-template int32_t run_backward<double>(int64_t, const GruProblem*, const GruBackward*);
+#undef PAIRS
+INSTANTIATE(float)
+INSTANTIATE(double)
+INSTANTIATE(BFloat16)
+INSTANTIATE(Float16)
 }  // namespace avx512
 #if defined(__clang__)
 #pragma clang attribute pop
 #else
 #pragma GCC pop_options
 #endif
+
+#if GRU_HAS_BF16
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bf16,avx2,fma,f16c"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bf16,avx2,fma,f16c")
+#endif
+namespace avx512_bf16 {
+#define VECTOR_BYTES 64
+#define PAIRS 1
+#define ROWS 8
+#include "vector.inc"
+#include "activations.inc"
+#include "curves.inc"
+#include "products.inc"
+#include "forward.inc"
+#include "backward.inc"
+#include "passes.inc"
+#undef VECTOR_BYTES
+#undef ROWS
+#undef PAIRS
+INSTANTIATE(BFloat16)
+}  // namespace avx512_bf16
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif  // GRU_HAS_BF16
 
 #endif  // __x86_64__
 
@@ -120,10 +171,6 @@ namespace {
 int32_t best_instructions() {
   static const int32_t best = find_instructions();
   return best;
-}
-
-int32_t chosen_instructions(const GruProblem& problem) {
-  return problem.instructions == GRU_BEST ? best_instructions() : problem.instructions;
 }
 
 bool is_activation(int32_t activation) {
@@ -143,8 +190,7 @@ bool countable(const GruProblem& problem) {
 }
 
 int32_t check(const GruProblem& problem) {
-  if (problem.dtype != GRU_FLOAT32 && problem.dtype != GRU_FLOAT64)
-    return GRU_BAD_ARGUMENT;
+  if (problem.dtype < GRU_FLOAT32 || problem.dtype > GRU_FLOAT16) return GRU_BAD_ARGUMENT;
   if (problem.batch < 0 || problem.timesteps < 0 || problem.timesteps > INT32_MAX ||
       problem.features < 0 || problem.units < 1 || !countable(problem))
     return GRU_BAD_ARGUMENT;
@@ -169,45 +215,81 @@ int32_t check(int64_t passes, const GruProblem* problems) {
   return GRU_OK;
 }
 
-template <class T>
+// The set of instructions whose text is run: those for bfloat16 are for it alone.
+template <class S>
+int32_t chosen_instructions(const GruProblem& problem) {
+  const int32_t wanted =
+      problem.instructions == GRU_BEST ? best_instructions() : problem.instructions;
+  if (wanted == GRU_AVX512_BF16 && !std::is_same_v<S, BFloat16>) return GRU_AVX512;
+  return wanted;
+}
+
+template <class S>
 int32_t forward(int64_t passes, const GruProblem* problems, const GruForward* calls) {
-  switch (chosen_instructions(problems[0])) {
+  switch (chosen_instructions<S>(problems[0])) {
 #if defined(__x86_64__)
+#if GRU_HAS_BF16
+    case GRU_AVX512_BF16:
+      return avx512_bf16::run_forward<BFloat16>(passes, problems, calls);
+#endif
     case GRU_AVX512:
-      return avx512::run_forward<T>(passes, problems, calls);
+      return avx512::run_forward<S>(passes, problems, calls);
     case GRU_AVX2:
-      return avx2::run_forward<T>(passes, problems, calls);
+      return avx2::run_forward<S>(passes, problems, calls);
 #endif
     default:
-      return portable::run_forward<T>(passes, problems, calls);
+      return portable::run_forward<S>(passes, problems, calls);
   }
 }
 
-template <class T>
+template <class S>
 int32_t backward(int64_t passes, const GruProblem* problems, const GruBackward* calls) {
-  switch (chosen_instructions(problems[0])) {
+  switch (chosen_instructions<S>(problems[0])) {
 #if defined(__x86_64__)
+#if GRU_HAS_BF16
+    case GRU_AVX512_BF16:
+      return avx512_bf16::run_backward<BFloat16>(passes, problems, calls);
+#endif
     case GRU_AVX512:
-      return avx512::run_backward<T>(passes, problems, calls);
+      return avx512::run_backward<S>(passes, problems, calls);
     case GRU_AVX2:
-      return avx2::run_backward<T>(passes, problems, calls);
+      return avx2::run_backward<S>(passes, problems, calls);
 #endif
     default:
-      return portable::run_backward<T>(passes, problems, calls);
+      return portable::run_backward<S>(passes, problems, calls);
   }
 }
 
-template <class T>
+template <class S>
 int64_t saved_size(const GruProblem& problem) {
-  switch (chosen_instructions(problem)) {
+  switch (chosen_instructions<S>(problem)) {
 #if defined(__x86_64__)
+#if GRU_HAS_BF16
+    case GRU_AVX512_BF16:
+      return avx512_bf16::saved_size<BFloat16>(problem);
+#endif
     case GRU_AVX512:
-      return avx512::saved_size<T>(problem);
+      return avx512::saved_size<S>(problem);
     case GRU_AVX2:
-      return avx2::saved_size<T>(problem);
+      return avx2::saved_size<S>(problem);
 #endif
     default:
-      return portable::saved_size<T>(problem);
+      return portable::saved_size<S>(problem);
+  }
+}
+
+// Calls run(S{}), S being the numbers of the problem's arrays.
+template <class F>
+auto with_numbers(const GruProblem& problem, const F& run) {
+  switch (problem.dtype) {
+    case GRU_FLOAT64:
+      return run(double{});
+    case GRU_BFLOAT16:
+      return run(BFloat16{});
+    case GRU_FLOAT16:
+      return run(Float16{});
+    default:
+      return run(float{});
   }
 }
 
@@ -222,8 +304,9 @@ int32_t gru_best_instructions(void) { return keras_gru::best_instructions(); }
 
 int64_t gru_saved_size(const GruProblem* problem) {
   if (keras_gru::check(*problem) != GRU_OK) return -1;
-  return problem->dtype == GRU_FLOAT32 ? keras_gru::saved_size<float>(*problem)
-                                       : keras_gru::saved_size<double>(*problem);
+  return keras_gru::with_numbers(*problem, [&](auto number) {
+    return keras_gru::saved_size<decltype(number)>(*problem);
+  });
 }
 
 int32_t gru_forward(int32_t passes, const GruProblem* problems, const GruForward* calls) {
@@ -231,9 +314,9 @@ int32_t gru_forward(int32_t passes, const GruProblem* problems, const GruForward
   if (status != GRU_OK) return status;
   if (problems->batch == 0) return GRU_OK;
   try {
-    return problems->dtype == GRU_FLOAT32
-               ? keras_gru::forward<float>(passes, problems, calls)
-               : keras_gru::forward<double>(passes, problems, calls);
+    return keras_gru::with_numbers(*problems, [&](auto number) {
+      return keras_gru::forward<decltype(number)>(passes, problems, calls);
+    });
   } catch (const std::bad_alloc&) {
     return GRU_OUT_OF_MEMORY;
   }
@@ -244,9 +327,9 @@ int32_t gru_backward(int32_t passes, const GruProblem* problems,
   const int32_t status = keras_gru::check(passes, problems);
   if (status != GRU_OK) return status;
   try {
-    return problems->dtype == GRU_FLOAT32
-               ? keras_gru::backward<float>(passes, problems, calls)
-               : keras_gru::backward<double>(passes, problems, calls);
+    return keras_gru::with_numbers(*problems, [&](auto number) {
+      return keras_gru::backward<decltype(number)>(passes, problems, calls);
+    });
   } catch (const std::bad_alloc&) {
     return GRU_OUT_OF_MEMORY;
   }

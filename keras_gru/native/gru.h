@@ -1,7 +1,8 @@
 // The C interface of the GRU over whole sequences on a CPU.
 //
 // One call runs (or differentiates) every step of every row of a batch. Arrays
-// are dense and row-major; `real` is float or double as `GruProblem::dtype` says.
+// are dense and row-major, of the numbers that `GruProblem::dtype` says; with those of
+// two bytes the arithmetic, sums and the state carried from step to step are in float.
 // Gate order in every weight: z (update), r (reset), n (candidate).
 //
 //   z = sigma(x W_z + b_z + h U_z + c_z)
@@ -31,9 +32,9 @@ extern "C" {
 #endif
 
 // Changes whenever a struct or a function below does; the loader compares it.
-#define GRU_INTERFACE_VERSION 3
+#define GRU_INTERFACE_VERSION 4
 
-enum GruDtype { GRU_FLOAT32 = 0, GRU_FLOAT64 = 1 };
+enum GruDtype { GRU_FLOAT32 = 0, GRU_FLOAT64 = 1, GRU_BFLOAT16 = 2, GRU_FLOAT16 = 3 };
 
 enum GruActivation {
   GRU_LINEAR = 0,
@@ -41,34 +42,35 @@ enum GruActivation {
   GRU_SIGMOID = 2,
   GRU_RELU = 3,
   GRU_HARD_SIGMOID = 4,  // relu6(x + 3) / 6
-  // As in keras.activations, with its default parameters; see curves.inc.
+  // As in keras.activations; see curves.inc. One parameter, where there is one, is free.
   GRU_EXPONENTIAL = 5,
-  GRU_ELU = 6,
+  GRU_ELU = 6,  // alpha
   GRU_SELU = 7,
-  GRU_CELU = 8,
-  GRU_LEAKY_RELU = 9,
-  GRU_RELU6 = 10,
+  GRU_CELU = 8,         // alpha > 0
+  GRU_LEAKY_RELU = 9,   // negative_slope
+  GRU_RELU6 = 10,       // max_value > 0; 6 in keras.activations
   GRU_HARD_TANH = 11,
   GRU_SOFTSIGN = 12,
   GRU_SOFTPLUS = 13,
   GRU_LOG_SIGMOID = 14,
   GRU_SILU = 15,
   GRU_MISH = 16,
-  GRU_GELU = 17,
+  GRU_GELU = 17,         // approximate: 1 for the form with tanh, else 0
   GRU_HARD_SILU = 18,
-  GRU_HARD_SHRINK = 19,
-  GRU_SOFT_SHRINK = 20,
+  GRU_HARD_SHRINK = 19,  // threshold >= 0
+  GRU_SOFT_SHRINK = 20,  // threshold >= 0
   GRU_TANH_SHRINK = 21,
   GRU_SPARSE_PLUS = 22,
   GRU_SPARSE_SIGMOID = 23,
-  GRU_SQUAREPLUS = 24,
+  GRU_SQUAREPLUS = 24,  // b > 0
 };
 
 enum GruInstructions {
   GRU_BEST = 0,      // the widest this processor has
   GRU_PORTABLE = 1,  // 128-bit vectors: SSE2, NEON or what the compiler makes of it
-  GRU_AVX2 = 2,      // with FMA
+  GRU_AVX2 = 2,      // with FMA and F16C
   GRU_AVX512 = 3,
+  GRU_AVX512_BF16 = 4,  // bfloat16 is multiplied as such, in pairs
 };
 
 enum GruStatus {
@@ -91,6 +93,8 @@ typedef struct GruProblem {
   int64_t timesteps;
   int64_t features;  // ignored where `kernel` is null
   int64_t units;
+  double activation_parameter;
+  double recurrent_activation_parameter;
 } GruProblem;
 
 typedef struct GruForward {
@@ -107,7 +111,7 @@ typedef struct GruForward {
   const void* recurrent_dropout;  // (3, batch, units) or null; see above
   void* states;                  // (batch, timesteps, units) or null
   void* final_state;             // (batch, units)
-  void* saved;                   // gru_saved_size() reals, or null: no backward
+  void* saved;                   // gru_saved_size() numbers, or null: no backward
 } GruForward;
 
 typedef struct GruBackward {
@@ -135,7 +139,7 @@ typedef struct GruBackward {
 GRU_EXPORT int32_t gru_interface_version(void);
 // The widest GruInstructions of this processor.
 GRU_EXPORT int32_t gru_best_instructions(void);
-// Reals that a forward pass saves for a backward pass with the same problem.
+// Numbers that a forward pass saves for a backward pass with the same problem.
 GRU_EXPORT int64_t gru_saved_size(const GruProblem* problem);
 // Each runs `passes` passes, 1 or 2, of as many problems and calls.
 GRU_EXPORT int32_t gru_forward(int32_t passes, const GruProblem* problems,

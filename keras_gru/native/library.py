@@ -10,21 +10,32 @@ import ctypes
 import functools
 import os
 import pathlib
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-INTERFACE_VERSION = 3
+INTERFACE_VERSION = 4
 OUT_OF_MEMORY = 3  # of GruStatus
 
-DTYPES = {"float32": 0, "float64": 1}
+DTYPES = {"float32": 0, "float64": 1, "bfloat16": 2, "float16": 3}
 _ACTIVATIONS = """
 linear tanh sigmoid relu hard_sigmoid exponential elu selu celu leaky_relu relu6
 hard_tanh softsign softplus log_sigmoid silu mish gelu hard_silu hard_shrink soft_shrink
 tanh_shrink sparse_plus sparse_sigmoid squareplus
-"""  # of keras.activations, with default parameters, in the order of GruActivation
+"""  # of keras.activations, in the order of GruActivation
 ACTIVATIONS = {name: number for number, name in enumerate(_ACTIVATIONS.split())}
-INSTRUCTIONS = {"best": 0, "portable": 1, "avx2": 2, "avx512": 3}
+PARAMETERS = {
+    "elu": 1.0,
+    "celu": 1.0,
+    "leaky_relu": 0.2,
+    "relu6": 6.0,
+    "gelu": 0.0,
+    "hard_shrink": 0.5,
+    "soft_shrink": 0.5,
+    "squareplus": 4.0,
+}  # Keras' values of the parameters that gru.h names
+INSTRUCTIONS = {"best": 0, "portable": 1, "avx2": 2, "avx512": 3, "avx512_bf16": 4}
 
 
 class Problem(ctypes.Structure):
@@ -43,6 +54,8 @@ class Problem(ctypes.Structure):
         ("timesteps", ctypes.c_int64),
         ("features", ctypes.c_int64),
         ("units", ctypes.c_int64),
+        ("activation_parameter", ctypes.c_double),
+        ("recurrent_activation_parameter", ctypes.c_double),
     ]
 
 
@@ -103,6 +116,7 @@ class Options:
         reset_after, update_gate, go_backwards: the convention and the direction.
         activation, recurrent_activation: keys of `ACTIVATIONS`.
         training: whether a gradient is expected to be taken.
+        activation_parameter, recurrent_activation_parameter: None for Keras' values.
     """
 
     reset_after: bool
@@ -111,6 +125,16 @@ class Options:
     recurrent_activation: str
     go_backwards: bool
     training: bool = False
+    activation_parameter: float | None = None
+    recurrent_activation_parameter: float | None = None
+
+    @property
+    def parameters(self) -> tuple[float, float]:
+        """Those of the activation and of the recurrent activation."""
+        return (
+            _parameter(self.activation, self.activation_parameter),
+            _parameter(self.recurrent_activation, self.recurrent_activation_parameter),
+        )
 
     def as_integers(self, threads: int) -> list[int]:
         """In the order of `GRU_OPTION_…` in arrays.h."""
@@ -121,19 +145,25 @@ class Options:
             ACTIVATIONS[self.recurrent_activation],
             int(self.go_backwards),
             threads,
+            *struct.unpack("2q", struct.pack("2d", *self.parameters)),
         ]
 
     @classmethod
     def from_integers(cls, integers: Sequence[int]) -> Options:
         """The same from what `as_integers` gave, but for `training`."""
         names = list(ACTIVATIONS)
-        reset_after, replaces, activation, recurrent_activation, backwards, _ = integers
+        reset_after, replaces, activation, recurrent_activation, backwards = integers[
+            :5
+        ]
+        parameters = struct.unpack("2d", struct.pack("2q", *integers[6:]))
         return cls(
             reset_after=bool(reset_after),
             update_gate="replace" if replaces else "keep",
             activation=names[activation],
             recurrent_activation=names[recurrent_activation],
             go_backwards=bool(backwards),
+            activation_parameter=parameters[0],
+            recurrent_activation_parameter=parameters[1],
         )
 
     def problem(
@@ -143,10 +173,15 @@ class Options:
         return Problem(
             DTYPES[dtype],
             INSTRUCTIONS["best"],
-            *self.as_integers(threads),
+            *self.as_integers(threads)[:6],
             *shape,
             units,
+            *self.parameters,
         )
+
+
+def _parameter(activation: str, given: float | None) -> float:
+    return PARAMETERS.get(activation, 0.0) if given is None else given
 
 
 def path(name: str = "libkeras_gru.so") -> pathlib.Path:

@@ -27,7 +27,7 @@ struct TF_OpKernelConstruction;
 struct TF_OpKernelContext;
 typedef int TF_DataType;
 typedef int TF_Code;
-constexpr TF_DataType kFloat = 1, kDouble = 2, kBool = 10;
+constexpr TF_DataType kFloat = 1, kDouble = 2, kBool = 10, kBFloat16 = 14, kHalf = 19;
 constexpr TF_Code kOk = 0, kInvalidArgument = 3, kResourceExhausted = 8;
 
 #define DECLARE(name, result, arguments) result(*name) arguments = nullptr;
@@ -97,10 +97,12 @@ struct Inputs {
         dims.back().push_back(TF_Dim(tensor, axis));
       const TF_DataType type = TF_TensorType(tensor);
       arrays.push_back({TF_TensorData(tensor), nullptr, TF_NumDims(tensor),
-                        type == kFloat    ? GRU_ELEMENT_FLOAT32
-                        : type == kDouble ? GRU_ELEMENT_FLOAT64
-                        : type == kBool   ? GRU_ELEMENT_BOOL
-                                          : GRU_ELEMENT_OTHER});
+                        type == kFloat      ? GRU_ELEMENT_FLOAT32
+                        : type == kDouble   ? GRU_ELEMENT_FLOAT64
+                        : type == kBFloat16 ? GRU_ELEMENT_BFLOAT16
+                        : type == kHalf     ? GRU_ELEMENT_FLOAT16
+                        : type == kBool     ? GRU_ELEMENT_BOOL
+                                            : GRU_ELEMENT_OTHER});
     }
     for (size_t i = 0; i < arrays.size(); ++i) arrays[i].dims = dims[i].data();
   }
@@ -111,11 +113,12 @@ bool allocate(TF_OpKernelContext* context, const Node& node, int index, int32_t 
               std::vector<int64_t> shape, std::vector<std::vector<int64_t>>& dims,
               std::vector<GruArray>& arrays, const Status& status) {
   if (!node.wanted[index]) shape = {0};
-  size_t bytes = element == GRU_ELEMENT_FLOAT32 ? 4 : 8;
+  const TF_DataType types[] = {kFloat, kDouble, kBFloat16, kHalf};  // by GruElement
+  size_t bytes = element == GRU_ELEMENT_FLOAT32 ? 4 : element == GRU_ELEMENT_FLOAT64 ? 8 : 2;
   for (int64_t extent : shape) bytes *= static_cast<size_t>(extent);
-  const Tensor tensor(TF_AllocateOutput(
-      context, index, element == GRU_ELEMENT_FLOAT32 ? kFloat : kDouble, shape.data(),
-      static_cast<int>(shape.size()), bytes, status.get()));
+  const Tensor tensor(TF_AllocateOutput(context, index, types[element], shape.data(),
+                                        static_cast<int>(shape.size()), bytes,
+                                        status.get()));
   if (!ok(status)) return false;
   dims.push_back(std::move(shape));
   arrays.push_back({TF_TensorData(tensor.get()), nullptr,
@@ -190,7 +193,7 @@ void infer_nothing(TF_ShapeInferenceContext* context, TF_Status* status) {
 bool register_operation(const char* name, void* (*create_node)(TF_OpKernelConstruction*),
                         void (*compute)(void*, TF_OpKernelContext*), std::string* error) {
   TF_OpDefinitionBuilder* operation = TF_NewOpDefinitionBuilder(name);
-  TF_OpDefinitionBuilderAddAttr(operation, "T: {float, double}");
+  TF_OpDefinitionBuilderAddAttr(operation, "T: {float, double, bfloat16, half}");
   TF_OpDefinitionBuilderAddAttr(operation, "options: list(int)");
   TF_OpDefinitionBuilderAddAttr(operation, "wanted: list(int)");
   TF_OpDefinitionBuilderAddAttr(operation, "passes: int");

@@ -34,6 +34,8 @@ void read_arrays(const Buffers& buffers, GruArray* arrays) {
     arrays[i] = {buffer->data, buffer->dims, buffer->rank,
                  buffer->type == kF32    ? GRU_ELEMENT_FLOAT32
                  : buffer->type == kF64  ? GRU_ELEMENT_FLOAT64
+                 : buffer->type == kBF16 ? GRU_ELEMENT_BFLOAT16
+                 : buffer->type == kF16  ? GRU_ELEMENT_FLOAT16
                  : buffer->type == kPred ? GRU_ELEMENT_BOOL
                                          : GRU_ELEMENT_OTHER};
   }

@@ -18,7 +18,7 @@ constexpr int kMajor = 0;
 constexpr int kMinor = 1;
 
 enum Code : int { kInvalidArgument = 3, kResourceExhausted = 8, kInternal = 13 };
-enum DataType : int { kPred = 1, kS64 = 5, kF32 = 11, kF64 = 12 };
+enum DataType : int { kPred = 1, kS64 = 5, kF16 = 10, kF32 = 11, kF64 = 12, kBF16 = 16 };
 enum AttributeType : int { kArrayAttribute = 1 };
 enum ExtensionType : int { kMetadataExtension = 1 };
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -90,6 +91,19 @@ def draw(shape, mask="none", reset_after=True, seed=0, dropout=0.0):
     )
 
 
+def rounded(numbers, dtype):
+    """The nearest numbers that the dtype has, as float64: what the library is given."""
+    dtype = np.dtype(getattr(ml_dtypes, dtype, dtype))
+
+    def nearest(array):
+        if array is None or array.dtype == bool:
+            return array
+        return array.astype(dtype).astype("float64")
+
+    values = {one.name: getattr(numbers, one.name) for one in fields(numbers)}
+    return Numbers(**{name: nearest(value) for name, value in values.items()})
+
+
 def expected(numbers, **options):
     """States, final state and the gradients in the order of `GRADIENTS`."""
     bias = numbers.input_bias
@@ -142,7 +156,7 @@ class Layer:
         threads=1,
         instructions="best",
     ):
-        self.dtype = np.dtype(dtype)
+        self.dtype = np.dtype(getattr(ml_dtypes, dtype, dtype))
         self.threads = threads
         self.instructions = library.INSTRUCTIONS[instructions]
         self.options = library.Options(

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "gru.h"
+#include "numbers.h"
 
 namespace {
 
@@ -29,6 +30,21 @@ const Shape kShapes[] = {{3, 7, 5, 6},    {2, 4, 3, 1},    {1, 1, 2, 3},   {5, 9
                          {9, 20, 24, 40},  {2, 1, 8, 130}, {3, 0, 2, 2},   {0, 3, 2, 2},
                          {1, 20, 24, 120}};
 
+using keras_gru::BFloat16;
+using keras_gru::Float16;
+
+double value(float x) { return x; }
+double value(double x) { return x; }
+double value(BFloat16 x) { return keras_gru::float_of(static_cast<uint32_t>(x.bits) << 16); }
+double value(Float16 x) { return keras_gru::widen(x); }
+
+void put(float& to, double x) { to = static_cast<float>(x); }
+void put(double& to, double x) { to = x; }
+void put(BFloat16& to, double x) {
+  to.bits = static_cast<uint16_t>(keras_gru::bits_of(static_cast<float>(x)) >> 16);
+}
+void put(Float16& to, double x) { to = keras_gru::narrow(static_cast<float>(x)); }
+
 // Arrays of exactly the size that is asked for, on the heap.
 template <class T>
 using Array = std::unique_ptr<T[]>;
@@ -37,7 +53,7 @@ template <class T>
 Array<T> draw(int64_t size, std::mt19937& random, double scale = 1) {
   Array<T> array(new T[size]);
   std::normal_distribution<double> normal(0, scale);
-  for (int64_t i = 0; i < size; ++i) array[i] = static_cast<T>(normal(random));
+  for (int64_t i = 0; i < size; ++i) put(array[i], normal(random));
   return array;
 }
 
@@ -117,7 +133,7 @@ std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int s
   inference.final_state = again.get();
   if (gru_forward(1, &problem, &inference) != GRU_OK) std::abort();
   for (int64_t i = 0; i < B * H; ++i) {
-    if (again[i] != final_state[i]) std::abort();
+    if (value(again[i]) != value(final_state[i])) std::abort();
   }
   Array<T> dx(new T[B * T_ * D]), dw(new T[D * 3 * H]), db(new T[3 * H]),
       dh(new T[B * H]), du(new T[H * 3 * H]), dc(new T[3 * H]);
@@ -142,7 +158,7 @@ std::vector<double> run(GruProblem problem, int mask_kind, bool projected, int s
   run_both<T>(problem, forward, backward, saved_size);
   std::vector<double> all;
   const auto take = [&all](const Array<T>& array, int64_t size) {
-    for (int64_t i = 0; i < size; ++i) all.push_back(static_cast<double>(array[i]));
+    for (int64_t i = 0; i < size; ++i) all.push_back(value(array[i]));
   };
   take(states, B * T_ * H);
   take(final_state, B * H);
@@ -171,9 +187,9 @@ void compare(const std::vector<double>& a, const std::vector<double>& b, double 
 int main() {
   std::atomic<int64_t> runs{0};
   for (const Shape& shape : kShapes) {
-    for (int options = 0; options < 64; ++options) {
+    for (int options = 0; options < 128; ++options) {
       GruProblem problem{};
-      problem.dtype = options & 1;
+      problem.dtype = options & 1 | options >> 5 & 2;
       problem.reset_after = options >> 1 & 1;
       problem.update_replaces = options >> 2 & 1;
       problem.go_backwards = options >> 3 & 1;
@@ -184,20 +200,22 @@ int main() {
       problem.timesteps = shape.timesteps;
       problem.features = shape.features;
       problem.units = shape.units;
-      const int mask = options >> 4;
+      const int mask = options >> 4 & 3;
       const auto one = [&](GruProblem p, bool projected) {
         ++runs;
-        return p.dtype == GRU_FLOAT32 ? run<float>(p, mask, projected, options)
-                                      : run<double>(p, mask, projected, options);
+        return p.dtype == GRU_FLOAT32    ? run<float>(p, mask, projected, options)
+               : p.dtype == GRU_FLOAT64  ? run<double>(p, mask, projected, options)
+               : p.dtype == GRU_BFLOAT16 ? run<BFloat16>(p, mask, projected, options)
+                                         : run<Float16>(p, mask, projected, options);
       };
+      const double allowed[] = {1e-4, 1e-11, 6e-2, 1e-2};  // by GruDtype
       for (const bool projected : {false, true}) {
         problem.instructions = GRU_BEST;
         problem.threads = 1;
         const std::vector<double> wanted = one(problem, projected);
         for (int32_t set = GRU_PORTABLE; set <= gru_best_instructions(); ++set) {
           problem.instructions = set;
-          compare(wanted, one(problem, projected),
-                  problem.dtype == GRU_FLOAT32 ? 1e-4 : 1e-11);
+          compare(wanted, one(problem, projected), allowed[problem.dtype]);
         }
         problem.instructions = GRU_BEST;
         problem.threads = 3;

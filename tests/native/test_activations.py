@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from functools import partial
+
+import keras
 import numpy as np
 import pytest
 
 from keras_gru.native import library
+from keras_gru.native.activations import Known, find
 from tests import oracle
 from tests.native.arrays import Layer, draw, expected, instructions, needs_library
 
@@ -93,3 +98,129 @@ def test_every_derivative(activation, where, reset_after, names):
     for found, right in zip(ours, expected(numbers, **options), strict=True):
         if right is not None:
             np.testing.assert_allclose(found, right, 1e-9, 1e-9 * np.abs(right).max())
+
+
+# Parameters that are not Keras' own, and one activation of two parameters.
+PARAMETERS = {
+    "elu": 0.3,
+    "celu": 1.7,
+    "leaky_relu": 0.05,
+    "relu6": 1.5,
+    "gelu": 1.0,
+    "hard_shrink": 0.2,
+    "soft_shrink": 0.9,
+    "squareplus": 0.7,
+}
+
+
+def of_oracle(name):
+    """Value and derivative with the parameter of `PARAMETERS`."""
+    p, at = PARAMETERS[name], np.minimum
+    c, k = np.sqrt(2 / np.pi), 0.044715
+
+    def tanh_of(a):
+        return np.tanh(c * (a + k * a**3))
+
+    return {
+        "elu": (
+            lambda a: np.where(a > 0, a, p * np.expm1(at(a, 0))),
+            lambda a: np.where(a > 0, 1, p * np.exp(at(a, 0))),
+        ),
+        "celu": (
+            lambda a: np.where(a > 0, a, p * np.expm1(at(a, 0) / p)),
+            lambda a: np.exp(at(a, 0) / p),
+        ),
+        "leaky_relu": (
+            lambda a: np.where(a > 0, a, p * a),
+            lambda a: np.where(a > 0, 1.0, p),
+        ),
+        "relu6": (
+            lambda a: np.clip(a, 0, p),
+            lambda a: ((a > 0) & (a < p)).astype(a.dtype),
+        ),
+        "gelu": (
+            lambda a: a * (1 + tanh_of(a)) / 2,
+            lambda a: (
+                (1 + tanh_of(a)) / 2
+                + a * (1 - tanh_of(a) ** 2) * c * (1 + 3 * k * a**2) / 2
+            ),
+        ),
+        "hard_shrink": (
+            lambda a: np.where(abs(a) > p, a, 0),
+            lambda a: (abs(a) > p).astype(a.dtype),
+        ),
+        "soft_shrink": (
+            lambda a: np.sign(a) * np.maximum(abs(a) - p, 0),
+            lambda a: (abs(a) > p).astype(a.dtype),
+        ),
+        "squareplus": (
+            lambda a: (a + np.sqrt(a**2 + p)) / 2,
+            lambda a: (1 + a / np.sqrt(a**2 + p)) / 2,
+        ),
+    }[name]
+
+
+def test_every_parameter_is_tried():
+    assert PARAMETERS.keys() == library.PARAMETERS.keys()
+
+
+@pytest.mark.parametrize("names", instructions() if not library.missing() else [])
+@pytest.mark.parametrize("where", ["activation", "recurrent_activation"])
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter(name, where, names, monkeypatch):
+    """Each activation takes the parameter of its own, in values and gradients."""
+    monkeypatch.setitem(oracle.ACTIVATIONS, "of the test", of_oracle(name))
+    numbers = draw((3, 4, 5, 19), "right")
+    for array in numbers.arrays:
+        array *= 0.3
+    options = {"reset_after": True, "update_gate": "keep"}
+    layer = Layer(instructions=names, **options, **{where: name})
+    parameter = {f"{where}_parameter": PARAMETERS[name]}
+    layer.options = dataclasses.replace(layer.options, **parameter)
+    wanted = expected(numbers, **options, **{where: "of the test"})
+    for found, right in zip(layer.run(numbers), wanted, strict=True):
+        np.testing.assert_allclose(found, right, 1e-9, 1e-9 * np.abs(right).max())
+
+
+@pytest.mark.parametrize(
+    ("given", "known"),
+    [
+        (keras.activations.tanh, ("tanh", 0.0)),
+        (keras.activations.elu, ("elu", 1.0)),
+        (keras.activations.relu6, ("relu6", 6.0)),
+        (partial(keras.activations.elu, alpha=0.3), ("elu", 0.3)),
+        (partial(keras.activations.celu, alpha=2), ("celu", 2.0)),
+        (partial(keras.activations.celu, alpha=0.0), None),
+        (
+            partial(keras.activations.leaky_relu, negative_slope=0.1),
+            ("leaky_relu", 0.1),
+        ),
+        (partial(keras.activations.gelu, approximate=True), ("gelu", 1.0)),
+        (partial(keras.activations.gelu, approximate=False), ("gelu", 0.0)),
+        (partial(keras.activations.hard_shrink, threshold=0.2), ("hard_shrink", 0.2)),
+        (partial(keras.activations.hard_shrink, threshold=-1.0), None),
+        (partial(keras.activations.squareplus, b=1), ("squareplus", 1.0)),
+        (partial(keras.activations.relu, max_value=2.0), ("relu6", 2.0)),
+        (partial(keras.activations.relu, max_value=2.0, negative_slope=0.1), None),
+        (partial(keras.activations.relu, threshold=1.0), None),
+        (partial(keras.activations.elu, alpha=np.nan), None),
+        (partial(keras.activations.elu, alpha="1"), None),
+        (partial(keras.activations.elu, 1.0), None),
+        (keras.layers.LeakyReLU(negative_slope=0.1), ("leaky_relu", 0.1)),
+        (keras.layers.ELU(0.5), ("elu", 0.5)),
+        (keras.layers.ReLU(), ("relu", 0.0)),
+        (keras.layers.ReLU(max_value=3.0), ("relu6", 3.0)),
+        (keras.layers.ReLU(threshold=1.0), None),
+        (keras.layers.Activation("tanh"), ("tanh", 0.0)),
+        (keras.layers.Activation(keras.layers.ELU(0.5)), ("elu", 0.5)),
+        (keras.layers.PReLU(), None),
+        (keras.activations.softmax, None),
+        (lambda x: x, None),
+    ],
+)
+def test_what_users_pass(given, known):
+    assert find(given) == known
+    if known is not None:
+        again = find(Known(*known).function())
+        assert again is not None
+        assert again == known
