@@ -126,7 +126,7 @@ def _describe(file: Path, found: Saved) -> None:
                 axis.dim_value or name
                 for axis, name in zip(
                     value.type.tensor_type.shape.dim,
-                    ("batch", names.get(value.name, "time"), "features"),
+                    ("batch", names.get(value.name, "time"), "features", "quantiles"),
                     strict=False,
                 )
             ]

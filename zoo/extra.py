@@ -11,6 +11,7 @@ PACKAGES = (
     "jiwer",
     "matplotlib",
     "num2words",
+    "pandas",
     "pooch",
     "pydantic",
     "rich",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from zoo import language_model, speech, translation
+from zoo import forecasting, language_model, speech, translation
 from zoo.config import Program
 
 PROGRAMS: dict[str, Program] = {
     "language_model": language_model.PROGRAM,
     "translation": translation.PROGRAM,
     "speech": speech.PROGRAM,
+    "forecasting": forecasting.PROGRAM,
 }
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.studies {conventions,speakers}``.
+"""``python -m benchmarks.studies {conventions,speakers,forecasts,forecast-step}``.
 
 Each may be killed at any moment; the same command goes on where it was.
 """
@@ -12,8 +12,10 @@ from typing import Any
 import click
 
 from benchmarks.studies import conventions as of_conventions
+from benchmarks.studies import forecasts as of_forecasts
 from benchmarks.studies import speakers as of_speakers
 from zoo.errors import ZooError, one_line
+from zoo.forecasting.config import SIZES
 
 PASSED_ON = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}
 
@@ -79,6 +81,28 @@ def speakers(dataset: str, out: Path, more: tuple[str, ...]) -> None:
     All other options go to `python -m zoo train speech`.
     """
     of_speakers.run(dataset, more, out)
+
+
+@studies.command(context_settings=PASSED_ON)
+@click.option("--study", type=click.Choice(list(of_forecasts.STUDIES)), required=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True)
+@out_option("forecasts")
+@click.argument("more", nargs=-1, type=click.UNPROCESSED)
+def forecasts(study: str, seeds: int, out: Path, more: tuple[str, ...]) -> None:
+    """Forecasts of ETTh1 and exchange rates, beside the published ones.
+
+    All other options go to `python -m zoo train forecasting`.
+    """
+    of_forecasts.run(study, seeds, more, out)
+
+
+@studies.command()
+@click.option("--size", type=click.Choice(list(SIZES)), default="small")
+def forecast_step(size: str) -> None:
+    """A step of the forecaster beside the same model on keras.layers.GRU."""
+    from benchmarks.studies import forecast_step as of_forecast_step
+
+    print(of_forecast_step.run(size))
 
 
 def main(arguments: list[str] | None = None) -> int:

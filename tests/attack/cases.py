@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack import archives, inputs, kernel, saved, sweeps
+from tests.attack import archives, inputs, kernel, saved, sweeps, tables
 from tests.attack.outcomes import Case
 
 KINDS: dict[str, Case] = {
@@ -26,4 +26,5 @@ KINDS: dict[str, Case] = {
     "recordings_archive": archives.recordings_archive,
     "checkpoints": archives.checkpoints,
     "hostile_models": archives.hostile_models,
+    "tables": tables.tables,
 }
