@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import keras
 
-from keras_gru import surroundings
+from keras_gru import callers
 from keras_gru.equations import Activation, Tensor
 
 Advance = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
@@ -68,7 +68,7 @@ class TensorFlow:
     def scan(
         self, advance: Advance, state: Tensor, steps: tuple[Tensor, ...]
     ) -> Tensor:
-        if surroundings.exporting_litert():
+        if callers.exporting_litert():
             return self._scan_of_litert(advance, state, steps)
         return self.tf.scan(advance, steps, initializer=state)
 

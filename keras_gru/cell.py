@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_gru import arguments, backends, equations, normalization, surroundings
+from keras_gru import arguments, backends, callers, equations, normalization
 from keras_gru.equations import Tensor
 
 UPDATE_GATES = ("keep", "replace")
@@ -386,7 +386,7 @@ class GRUCellV(keras.layers.GRUCell):
         seeds break the graphs of torch.
         """
         seeded = self.seed is not None and keras.backend.backend() == "torch"
-        if 0 < rate < 1 and seeded and surroundings.compiling():
+        if 0 < rate < 1 and seeded and callers.compiling():
             from keras_gru.native.torch_operators import draw_dropout_mask
 
             masks = [

@@ -30,17 +30,17 @@ USES = {
     TENSORFLOW_GRU: "kernels/tensorflow_cudnn.py: calls cuDNN; imports TensorFlow",
     CREATE_DROPOUT_MASK: "cell.py: overrides and calls it",
     TORCH_DEVICE: "surroundings.py: where new tensors are put; imports torch",
-    RESOLVE_JIT: "surroundings.py: on the stack where Keras decides about XLA",
+    RESOLVE_JIT: "callers.py: on the stack where Keras decides about XLA",
     FLATTEN_LAYERS: "convert/copying.py: what a layer holds",
     REPLACE_TRACKED: "convert/copying.py: puts one layer in the place of another",
     FUNCTIONAL: "onnx/walk.py: the type of a functional model",
     RUN_THROUGH_GRAPH: "onnx/walk.py: calls a function of ours for each layer",
     NUMPY_OPERATIONS: "onnx/walk.py: the operations with which masks are computed",
-    EXPORT: "surroundings.py: on the stack where a model is exported",
-    EXPORT_ONNX: "surroundings.py: on the stack where a model becomes ONNX",
-    EXPORT_OPENVINO: "surroundings.py: on the stack where a model becomes OpenVINO's",
-    IN_STATELESS_SCOPE: "surroundings.py: whether a state can be handed on, on JAX",
-    EXPORT_LITERT: "surroundings.py: on the stack where a model becomes LiteRT",
+    EXPORT: "callers.py: on the stack where a model is exported",
+    EXPORT_ONNX: "callers.py: on the stack where a model becomes ONNX",
+    EXPORT_OPENVINO: "callers.py: on the stack where a model becomes OpenVINO's",
+    IN_STATELESS_SCOPE: "callers.py: whether a state can be handed on, on JAX",
+    EXPORT_LITERT: "callers.py: on the stack where a model becomes LiteRT",
 }
 """Name -> the file that uses it, and for what."""
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_gru import arguments, backends, inputs, kernels, surroundings
+from keras_gru import arguments, backends, callers, inputs, kernels
 from keras_gru.cell import GRUCellV, meant_implementation
 from keras_gru.equations import Tensor
 from keras_gru.kernels.compaction import restarts
@@ -231,7 +231,7 @@ class GRU(keras.layers.RNN):
         compiles where the fastest kernel can be compiled; `jit_compile=True` always
         does, with another kernel where need be.
         """
-        if keras.backend.backend() != "tensorflow" or not surroundings.resolving_jit():
+        if keras.backend.backend() != "tensorflow" or not callers.resolving_jit():
             return self._supports_jit
         training_step = self._describe((None, None, None), False, True)
         return kernels.compilable(training_step)
@@ -305,7 +305,7 @@ class GRU(keras.layers.RNN):
         resets: Tensor | None,
     ) -> Prepared:
         """What the arguments of `call` come to: what runs them, and on what."""
-        if self.stateful and surroundings.exporting_without_variables():
+        if self.stateful and callers.exporting_without_variables():
             raise ValueError(
                 "ONNX, OpenVINO and jax.export have no variables, so that "
                 "stateful=True cannot be exported. Build the layer with "
@@ -330,7 +330,7 @@ class GRU(keras.layers.RNN):
             resets is not None,
             Surroundings.of(sequences),
         )
-        if call.surroundings.exporting and surroundings.leaving_time_open():
+        if call.surroundings.exporting and callers.leaving_time_open():
             raise ValueError(
                 "torch's exporter writes the number of time steps into the file, "
                 "so that it cannot be left open. Received: a model with a variable "
@@ -448,7 +448,7 @@ class GRU(keras.layers.RNN):
     ) -> SequenceCall:
         """What the choice of a kernel rests on."""
         where = where or Surroundings.of()
-        if self.kernel == "native_cpu" and surroundings.exporting_program():
+        if self.kernel == "native_cpu" and callers.exporting_program():
             # Asked for by name, it may stand in a program of torch.export.
             where = dataclasses.replace(where, exporting=False)
         batch, timesteps, features = shape

@@ -16,6 +16,7 @@ HEAD = (
     "| kernel | | where | dtypes | activations | does not run |\n"
     "|---|---|---|---|---|---|\n"
 )
+COMPILERS = {"tensorflow": "XLA", "torch": "`torch.compile`"}
 SWITCHES = {
     "reset_before": "the reset before the product",
     "without_bias": "`use_bias=False`",
@@ -25,7 +26,6 @@ SWITCHES = {
     "learned_resets": "`resets` to a learnt state",
     "zoneout": "`zoneout`",
     "layer_normalization": "`layer_normalization`",
-    "compiled": "XLA, `torch.compile`",
     "unrolled": "`unroll`",
     "exported": "exports",
 }
@@ -40,13 +40,15 @@ def _row(kernel):
     able = kernel.ABILITIES
     backends = [BACKENDS[name] for name in able.backends]
     where = backends[0] if len(backends) == 1 else "all three"
+    lacking = [text for name, text in SWITCHES.items() if not getattr(able, name)]
+    uncompiled = [name for name in able.backends if name not in able.compiled]
     cells = (
         f"`{kernels.name_of(kernel)}`",
         kernel.__doc__.partition("\n")[0].rstrip("."),
         where + DEVICES[able.devices],
         _dtypes(able),
         _activations(able),
-        ", ".join(text for name, text in SWITCHES.items() if not getattr(able, name)),
+        ", ".join([*lacking, *(COMPILERS[b] for b in uncompiled if b in COMPILERS)]),
     )
     return f"| {' | '.join(cells)} |"
 

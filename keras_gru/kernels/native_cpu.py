@@ -12,16 +12,17 @@ time; the tests tie them to the same oracle.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import keras
 from keras import ops
 
-from keras_gru import autodiff
+from keras_gru import autodiff, callers
 from keras_gru.autodiff import Arrays
 from keras_gru.equations import Tensor
 from keras_gru.kernels.abilities import Abilities
 from keras_gru.kernels.contract import SequenceCall, SequenceResult, SequenceTensors
 from keras_gru.kernels.projection import cleared, project_sequences
-from keras_gru.native import binding
 from keras_gru.native.activations import ACTIVATIONS, find
 from keras_gru.native.function import Native
 from keras_gru.native.library import Options
@@ -65,12 +66,29 @@ def run_both(
     return states[0] if states else None, ahead, back
 
 
+def binding() -> Any:
+    """The module that calls the library from the framework that Keras runs on."""
+    # Not import_module, which torch.compile cannot look into.
+    if keras.backend.backend() == "torch":
+        from keras_gru.native import on_torch, torch_operators
+
+        return torch_operators if callers.compiling() else on_torch
+    if keras.backend.backend() == "jax":
+        from keras_gru.native import on_jax
+
+        return on_jax
+    from keras_gru.native import on_tensorflow
+
+    return on_tensorflow
+
+
 def _passes(
     calls: Sequence[SequenceCall], tensors: Sequence[SequenceTensors]
 ) -> Sequence[Tensor]:
     """One call of the library; what it returns, see `function.Native`."""
-    outputs: Sequence[Tensor] = binding().differentiable(
-        Native(tuple(map(_options, calls)), calls[0].return_sequences),
+    framework = binding()
+    outputs: Sequence[Tensor] = framework.differentiable(
+        Native(framework, tuple(map(_options, calls)), calls[0].return_sequences),
         [array for one in tensors for array in _arrays(one)],
         [constant for one in tensors for constant in _constants(one)],
     )

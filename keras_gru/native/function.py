@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from keras import ops
 
@@ -13,7 +14,6 @@ from keras_gru.equations import Tensor
 from keras_gru.kernels import recurrence
 from keras_gru.kernels.contract import SequenceTensors
 from keras_gru.kernels.recurrence import Recurrence
-from keras_gru.native import binding
 from keras_gru.native.activations import Known
 from keras_gru.native.library import Options
 
@@ -37,10 +37,13 @@ class Native:
     processing order.
 
     Attributes:
+        framework: the module of this folder that calls the library from it, with
+            `forward` and `backward`; `on_torch` says what they take.
         options: of each pass.
         return_states: whether the states are among the outputs.
     """
 
+    framework: Any
     options: tuple[Options, ...]
     return_states: bool
 
@@ -55,7 +58,7 @@ class Native:
     def forward(
         self, arrays: Arrays, constants: Arrays, save: bool
     ) -> tuple[Tensors, Tensors]:
-        states, finals, saved = binding().forward(
+        states, finals, saved = self.framework.forward(
             self.options, arrays, constants, self.return_states or save, save
         )
         if self.return_states:
@@ -74,7 +77,7 @@ class Native:
         if not self.return_states:
             outputs, saved = saved[:1], saved[1:]
             cotangents = (None, *cotangents)
-        gradients: Arrays = binding().backward(
+        gradients: Arrays = self.framework.backward(
             self.options, arrays, constants, outputs[0], saved, cotangents, wanted
         )
         return gradients

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import threading
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,15 +13,7 @@ from keras_gru.equations import Tensor
 from keras_gru.native import library
 from keras_gru.native.function import ARRAYS, CONSTANTS, Native, each_pass
 from keras_gru.native.library import Options
-
-LIBRARY = "libkeras_gru_tensorflow.so"
-
-_loading = threading.Lock()
-
-
-def missing() -> str | None:
-    """Why TensorFlow cannot call the library."""
-    return _operations()[1]
+from keras_gru.native.tensorflow_library import operations
 
 
 def differentiable(function: Native, arrays: Arrays, constants: Arrays) -> Tensors:
@@ -52,8 +42,8 @@ def forward(
     What is not wanted has no elements. As many threads work as TensorFlow is set to
     use.
     """
-    operations, reason = _operations()
-    if operations is None:
+    loaded, reason = operations()
+    if loaded is None:
         raise RuntimeError(reason)
     sequences, initial_state = arrays[0], arrays[3]
     assert sequences is not None
@@ -66,7 +56,7 @@ def forward(
         )
         for tensor in (*_all(given, dtype), *_constants(more, dtype))
     ]
-    states, *others = operations.keras_gru_forward(
+    states, *others = loaded.keras_gru_forward(
         inputs,
         T=dtype,
         options=_integers(options),
@@ -94,7 +84,7 @@ def backward(
     wanted: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradients of the wanted arrays; arguments as those of `on_torch.backward`."""
-    operations, _ = _operations()
+    loaded, _ = operations()
     dtype = states.dtype
     needed = [
         want and array is not None for array, want in zip(arrays, wanted, strict=True)
@@ -106,7 +96,7 @@ def backward(
         sequences, kernel, _, initial_state, recurrent_kernel, _ = _all(given, dtype)
         inputs += [sequences, kernel, initial_state, recurrent_kernel]
         inputs += _constants(more, dtype)
-    gradients = operations.keras_gru_backward(
+    gradients = loaded.keras_gru_backward(
         [*inputs, states, *saved, *_all(cotangents, dtype)],
         T=dtype,
         options=_integers(options),
@@ -123,37 +113,13 @@ def backward(
     ]
 
 
-def _operations() -> tuple[Any, str | None]:
-    """The module with the operations or None, and the reason why it is None."""
-    with _loading:  # a gradient can be registered once only, by one of many threads
-        return _load()
-
-
-@functools.cache
-def _load() -> tuple[Any, str | None]:
-    if (reason := library.missing()) is not None:
-        return None, reason
-    where = library.path(LIBRARY)
-    if not where.exists():
-        return None, f"{LIBRARY} was not built; reinstall keras_gru"
-    try:
-        operations = tf.load_op_library(str(where))
-    except (tf.errors.OpError, OSError) as failure:
-        return None, f"{LIBRARY} does not load: {failure}"
-    describe = ctypes.CDLL(str(where)).gru_tensorflow_error
-    describe.restype = ctypes.c_char_p
-    if error := describe().decode():
-        return None, f"TensorFlow does not take the operations: {error}"
-    tf.RegisterGradient("KerasGruForward")(_gradient)
-    return operations, None
-
-
 def _threads() -> int:
     # 0: TensorFlow chooses, and takes all processors.
     setting = tf.config.threading.get_intra_op_parallelism_threads()
     return setting or library.available_processors()
 
 
+@tf.RegisterGradient("KerasGruForward")
 def _gradient(operation: Any, *incoming: Tensor | None) -> list[Tensor | None]:
     """The gradient of `KerasGruForward`, by its inputs."""
     passes, integers = operation.get_attr("passes"), operation.get_attr("options")
@@ -168,7 +134,7 @@ def _gradient(operation: Any, *incoming: Tensor | None) -> list[Tensor | None]:
         for at in range(0, len(integers), each)
     )
     had_states, *_, had_saved = operation.get_attr("wanted")
-    function = Native(options, return_states=True)
+    function = Native(sys.modules[__name__], options, return_states=True)
     outputs = tuple(operation.outputs[: 1 + passes])
     saved = tuple(operation.outputs[1 + passes :])
     if not had_saved:

@@ -48,7 +48,7 @@ _GIVEN = ", ".join(
 ALL_ARRAYS, ALL_TENSORS = PASSES * ARRAYS, PASSES * (ARRAYS + CONSTANTS)
 
 
-def call(function: Native, arrays: Arrays, constants: Arrays) -> Tensors:
+def differentiable(function: Native, arrays: Arrays, constants: Arrays) -> Tensors:
     """The outputs of the passes, in the graph that is being made.
 
     What the backward pass needs is saved where a gradient is due. An exported program

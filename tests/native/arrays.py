@@ -8,7 +8,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_gru.native import binding, library
+from keras_gru.kernels.native_cpu import binding
+from keras_gru.native import library
 from keras_gru.native.function import Native
 from tests import oracle
 
@@ -37,7 +38,7 @@ def run(options, arrays, mask, return_states):
     Returns the states `(batch, time, units)` or None, and the final state.
     """
     *states, final_state = binding().differentiable(
-        Native((options,), return_states), arrays, (mask, None, None)
+        Native(binding(), (options,), return_states), arrays, (mask, None, None)
     )
     return (states[0] if states else None), final_state
 
