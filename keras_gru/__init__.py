@@ -1,5 +1,7 @@
 """The GRU for Keras 3, in every convention, on TensorFlow, JAX and PyTorch."""
 
+import keras as _keras
+
 from keras_gru import convert as convert
 from keras_gru import tuning as tuning
 from keras_gru.bidirectional import Bidirectional as Bidirectional
@@ -10,6 +12,10 @@ from keras_gru.onnx import import_onnx_gru as import_onnx_gru
 from keras_gru.packing import Packed as Packed
 from keras_gru.packing import pack_sequences as pack_sequences
 from keras_gru.variants import VARIANTS as VARIANTS
+
+if _keras.backend.backend() == "torch":
+    # Graphs that torch has saved find their operators after `import keras_gru`.
+    from keras_gru.native import torch_operators as torch_operators
 
 __version__ = "0.1.0"
 

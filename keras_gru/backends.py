@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import keras
 
+from keras_gru import surroundings
 from keras_gru.equations import Activation, Tensor
 
 Advance = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
@@ -67,7 +68,28 @@ class TensorFlow:
     def scan(
         self, advance: Advance, state: Tensor, steps: tuple[Tensor, ...]
     ) -> Tensor:
+        if surroundings.exporting_litert():
+            return self._scan_of_litert(advance, state, steps)
         return self.tf.scan(advance, steps, initializer=state)
+
+    def _scan_of_litert(
+        self, advance: Advance, state: Tensor, steps: tuple[Tensor, ...]
+    ) -> Tensor:
+        """The same without lists of tensors.
+
+        LiteRT has none of its own for a free batch or length, and would need the
+        operations of TensorFlow ("Flex") beside its own.
+        """
+        tf = self.tf
+        timesteps = tf.shape(steps[0])[0]
+
+        def body(t: Tensor, state: Tensor, states: Tensor) -> tuple[Tensor, ...]:
+            state = advance(state, tuple(tf.gather(step, t) for step in steps))
+            return t + 1, state, tf.tensor_scatter_nd_update(states, [[t]], state[None])
+
+        shape = tf.concat([[timesteps], tf.shape(state)], axis=0)
+        none = tf.zeros(shape, state.dtype)  # (time, batch, units)
+        return tf.while_loop(lambda t, *_: t < timesteps, body, [0, state, none])[2]
 
     def unrolled_scan(
         self, advance: Advance, state: Tensor, steps: tuple[Tensor, ...]

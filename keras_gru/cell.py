@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_gru import arguments, backends, equations, normalization
+from keras_gru import arguments, backends, equations, normalization, surroundings
 from keras_gru.equations import Tensor
 
 UPDATE_GATES = ("keep", "replace")
@@ -380,10 +380,20 @@ class GRUCellV(keras.layers.GRUCell):
             )
 
     def _create_dropout_mask(self, like: Tensor, rate: float) -> Any:
-        """Keras' masks, also where all is dropped.
+        """Keras' masks, also where all is dropped, and inside of torch.compile.
 
-        Keras before 3.14 hands that rate to TensorFlow, which refuses it.
+        Keras before 3.14 hands that rate to TensorFlow, which refuses it. And Keras'
+        seeds break the graphs of torch.
         """
+        seeded = self.seed is not None and keras.backend.backend() == "torch"
+        if 0 < rate < 1 and seeded and surroundings.compiling():
+            from keras_gru.native.torch_operators import draw_dropout_mask
+
+            masks = [
+                draw_dropout_mask(like, rate, self.seed_generator)
+                for _ in range(getattr(self, "dropout_mask_count", 1))
+            ]
+            return masks if hasattr(self, "dropout_mask_count") else masks[0]
         if rate < 1:
             return super()._create_dropout_mask(like, rate)
         ones = super()._create_dropout_mask(like, 0.0)

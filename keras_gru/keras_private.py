@@ -12,6 +12,7 @@ from typing import Any
 GET_MASK = "keras.src.backend.common.masking:get_keras_mask"
 TENSORFLOW_GRU = "keras.src.backend.tensorflow.rnn:gru"
 CREATE_DROPOUT_MASK = "keras.layers:GRUCell._create_dropout_mask"
+TORCH_DEVICE = "keras.src.backend.torch.core:get_device"
 RESOLVE_JIT = "keras:Model._resolve_auto_jit_compile"
 FLATTEN_LAYERS = "keras.layers:Layer._flatten_layers"
 REPLACE_TRACKED = "keras.src.utils.tracking:Tracker.replace_tracked_value"
@@ -20,11 +21,15 @@ RUN_THROUGH_GRAPH = "keras.src.models.functional:Functional._run_through_graph"
 NUMPY_OPERATIONS = "keras.src.ops.numpy"
 EXPORT = "keras.src.export"
 EXPORT_ONNX = "keras.src.export.onnx"
+EXPORT_LITERT = "keras.src.export.litert"
+EXPORT_OPENVINO = "keras.src.export.openvino"
+IN_STATELESS_SCOPE = "keras.src.backend.common.stateless_scope:in_stateless_scope"
 
 USES = {
     GET_MASK: "inputs.py: the mask that the layer before attached to the input",
     TENSORFLOW_GRU: "kernels/tensorflow_cudnn.py: calls cuDNN; imports TensorFlow",
     CREATE_DROPOUT_MASK: "cell.py: overrides and calls it",
+    TORCH_DEVICE: "surroundings.py: where new tensors are put; imports torch",
     RESOLVE_JIT: "surroundings.py: on the stack where Keras decides about XLA",
     FLATTEN_LAYERS: "convert/copying.py: what a layer holds",
     REPLACE_TRACKED: "convert/copying.py: puts one layer in the place of another",
@@ -33,6 +38,9 @@ USES = {
     NUMPY_OPERATIONS: "onnx/walk.py: the operations with which masks are computed",
     EXPORT: "surroundings.py: on the stack where a model is exported",
     EXPORT_ONNX: "surroundings.py: on the stack where a model becomes ONNX",
+    EXPORT_OPENVINO: "surroundings.py: on the stack where a model becomes OpenVINO's",
+    IN_STATELESS_SCOPE: "surroundings.py: whether a state can be handed on, on JAX",
+    EXPORT_LITERT: "surroundings.py: on the stack where a model becomes LiteRT",
 }
 """Name -> the file that uses it, and for what."""
 

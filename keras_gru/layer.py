@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import keras
@@ -36,6 +37,11 @@ class Prepared(NamedTuple):
     tensors: SequenceTensors
     run: Callable[[SequenceCall, SequenceTensors], SequenceResult]
     starts_at_zero: bool
+
+
+def _of_cell(name: str) -> Any:
+    """A property that the cell has too. torch.compile cannot look into attrgetter."""
+    return property(lambda layer: getattr(layer.cell, name))
 
 
 @keras.saving.register_keras_serializable(package="keras_gru")
@@ -299,10 +305,11 @@ class GRU(keras.layers.RNN):
         resets: Tensor | None,
     ) -> Prepared:
         """What the arguments of `call` come to: what runs them, and on what."""
-        if self.stateful and surroundings.exporting_onnx():
+        if self.stateful and surroundings.exporting_without_variables():
             raise ValueError(
-                "An ONNX file has no variables, so that stateful=True cannot be "
-                "exported. Build the layer with stateful=False and return_state=True, "
+                "ONNX, OpenVINO and jax.export have no variables, so that "
+                "stateful=True cannot be exported. Build the layer with "
+                "stateful=False and return_state=True, "
                 "give the model an input for `initial_state`, and pass the state from "
                 "call to call; the weights are the same."
             )
@@ -325,7 +332,7 @@ class GRU(keras.layers.RNN):
         )
         if call.surroundings.exporting and surroundings.leaving_time_open():
             raise ValueError(
-                "torch's ONNX exporter writes the number of time steps into the file, "
+                "torch's exporter writes the number of time steps into the file, "
                 "so that it cannot be left open. Received: a model with a variable "
                 "number of time steps. Give it, as in keras.Input((10, 8)) or "
                 "model.export(..., input_signature=...), or export on TensorFlow or "
@@ -440,12 +447,16 @@ class GRU(keras.layers.RNN):
         where: Surroundings | None = None,
     ) -> SequenceCall:
         """What the choice of a kernel rests on."""
+        where = where or Surroundings.of()
+        if self.kernel == "native_cpu" and surroundings.exporting_program():
+            # Asked for by name, it may stand in a program of torch.export.
+            where = dataclasses.replace(where, exporting=False)
         batch, timesteps, features = shape
         dropout_masks = 0
         if training and self.dropout > 0:
             dropout_masks = 3 if self.implementation == 1 else 1
         return SequenceCall(
-            surroundings=where or Surroundings.of(),
+            surroundings=where,
             dtype=self.compute_dtype,
             batch=batch,
             timesteps=timesteps,
@@ -511,13 +522,15 @@ class GRU(keras.layers.RNN):
             state = self._kept_state(ops.shape(sequences)[0])
         elif state is None:
             state = self.get_initial_state(ops.shape(sequences)[0])
-        state = keras.tree.map_structure(
-            lambda x: ops.convert_to_tensor(x, dtype=self.compute_dtype), state
-        )
-        self._check_shapes(
-            sequences.shape, keras.tree.map_structure(lambda x: tuple(x.shape), state)
-        )
-        state = state[0] if keras.tree.is_nested(state) else state
+        convert = functools.partial(ops.convert_to_tensor, dtype=self.compute_dtype)
+        if keras.tree.is_nested(state):
+            state = keras.tree.map_structure(convert, state)
+            shape = keras.tree.map_structure(lambda x: tuple(x.shape), state)
+            self._check_shapes(sequences.shape, shape)
+            state = state[0]
+        else:  # the same without a walk through it, for single steps
+            state = convert(state)
+            self._check_shapes(sequences.shape, tuple(state.shape))
         if arguments.known(state.shape)[0] != 1 or sequences.shape[0] == 1:
             return state
         return ops.broadcast_to(state, (ops.shape(sequences)[0], self.units))
@@ -563,25 +576,25 @@ class GRU(keras.layers.RNN):
         )
 
     # What keras.layers.GRU offers of its cell.
-    units = property(attrgetter("cell.units"))
-    activation = property(attrgetter("cell.activation"))
-    recurrent_activation = property(attrgetter("cell.recurrent_activation"))
-    use_bias = property(attrgetter("cell.use_bias"))
-    kernel_initializer = property(attrgetter("cell.kernel_initializer"))
-    recurrent_initializer = property(attrgetter("cell.recurrent_initializer"))
-    bias_initializer = property(attrgetter("cell.bias_initializer"))
-    kernel_regularizer = property(attrgetter("cell.kernel_regularizer"))
-    recurrent_regularizer = property(attrgetter("cell.recurrent_regularizer"))
-    bias_regularizer = property(attrgetter("cell.bias_regularizer"))
-    kernel_constraint = property(attrgetter("cell.kernel_constraint"))
-    recurrent_constraint = property(attrgetter("cell.recurrent_constraint"))
-    bias_constraint = property(attrgetter("cell.bias_constraint"))
-    dropout = property(attrgetter("cell.dropout"))
-    recurrent_dropout = property(attrgetter("cell.recurrent_dropout"))
-    implementation = property(attrgetter("cell.implementation"))
-    reset_after = property(attrgetter("cell.reset_after"))
-    update_gate = property(attrgetter("cell.update_gate"))
-    learn_initial_state = property(attrgetter("cell.learn_initial_state"))
-    zoneout = property(attrgetter("cell.zoneout"))
-    layer_normalization = property(attrgetter("cell.layer_normalization"))
-    seed = property(attrgetter("cell.seed"))
+    units = _of_cell("units")
+    activation = _of_cell("activation")
+    recurrent_activation = _of_cell("recurrent_activation")
+    use_bias = _of_cell("use_bias")
+    kernel_initializer = _of_cell("kernel_initializer")
+    recurrent_initializer = _of_cell("recurrent_initializer")
+    bias_initializer = _of_cell("bias_initializer")
+    kernel_regularizer = _of_cell("kernel_regularizer")
+    recurrent_regularizer = _of_cell("recurrent_regularizer")
+    bias_regularizer = _of_cell("bias_regularizer")
+    kernel_constraint = _of_cell("kernel_constraint")
+    recurrent_constraint = _of_cell("recurrent_constraint")
+    bias_constraint = _of_cell("bias_constraint")
+    dropout = _of_cell("dropout")
+    recurrent_dropout = _of_cell("recurrent_dropout")
+    implementation = _of_cell("implementation")
+    reset_after = _of_cell("reset_after")
+    update_gate = _of_cell("update_gate")
+    learn_initial_state = _of_cell("learn_initial_state")
+    zoneout = _of_cell("zoneout")
+    layer_normalization = _of_cell("layer_normalization")
+    seed = _of_cell("seed")

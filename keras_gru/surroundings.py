@@ -48,14 +48,14 @@ class Surroundings:
         """Those of the code that calls, for a tensor or for new ones."""
         backend, device = keras.backend.backend(), _device(tensor)
         compiled = compiling()
-        # What runs in neither is not asked for there: torch.compile warns of caches.
+        # What does not run there is not asked for: torch.compile warns of caches.
         on_triton = backend == "torch" and not compiled
         return cls(
             backend=backend,
             device=device,
             exporting=exporting() or _sizes_open(tensor),
             compiled=compiled,
-            native=None if compiled else native.missing(),
+            native=native.missing(),
             triton=triton.missing(device) if on_triton else None,
             interpreted=on_triton and triton.interpreted(),
             processors=triton.processors(device) if on_triton else 0,
@@ -76,8 +76,21 @@ EXPORTERS = (
 )
 """Modules, with those below them, that write a model into a file of its own."""
 
-ONNX_EXPORTERS = (keras_private.EXPORT_ONNX, "torch.onnx", "tf2onnx", "jax2onnx")
-"""Those among them that write ONNX, which has no variables."""
+WITHOUT_VARIABLES = (
+    keras_private.EXPORT_ONNX,
+    keras_private.EXPORT_OPENVINO,
+    "torch.onnx",
+    "tf2onnx",
+    "jax2onnx",
+)
+"""Those among them that write ONNX or OpenVINO, which have no variables."""
+
+in_stateless_scope = keras_private.get(keras_private.IN_STATELESS_SCOPE)
+if keras.backend.backend() == "torch":
+    get_torch_device = keras_private.get(keras_private.TORCH_DEVICE)
+
+LITERT_EXPORTERS = (keras_private.EXPORT_LITERT, "tensorflow.lite")
+"""Those that write LiteRT, which has not all operations of TensorFlow."""
 
 
 def exporting() -> bool:
@@ -85,12 +98,38 @@ def exporting() -> bool:
 
     What it writes must run without this package: no host call, no custom op.
     """
+    if _in_dynamo():
+        import torch
+
+        return bool(torch.compiler.is_exporting())
     return any(_is_below(EXPORTERS, frame) for frame in _stack())
 
 
-def exporting_onnx() -> bool:
-    """Whether one of those that write ONNX traces this call."""
-    return any(_is_below(ONNX_EXPORTERS, frame) for frame in _stack())
+def exporting_without_variables() -> bool:
+    """Whether what an exporter writes of this call cannot keep a state."""
+    if _in_dynamo():
+        import torch
+
+        return bool(torch.onnx.is_in_onnx_export())
+    if any(_is_below(WITHOUT_VARIABLES, frame) for frame in _stack()):
+        return True
+    # jax.export takes a function: what it assigns is lost, but in `stateless_call`.
+    alone = keras.backend.backend() == "jax" and not in_stateless_scope()
+    return alone and any(_is_below(("jax._src.export",), f) for f in _stack())
+
+
+def exporting_litert() -> bool:
+    """Whether one of those that write LiteRT traces this call."""
+    return any(_is_below(LITERT_EXPORTERS, frame) for frame in _stack())
+
+
+def exporting_program() -> bool:
+    """Whether torch.export traces this call, for a program and not for ONNX."""
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    return torch.compiler.is_exporting() and not torch.onnx.is_in_onnx_export()
 
 
 def leaving_time_open() -> bool:
@@ -99,12 +138,19 @@ def leaving_time_open() -> bool:
     It writes the steps that it sees into the file nevertheless. It is told of an axis
     that may vary by name of an input: `{"x": {0: "batch", 1: "time"}}`, or a list.
     """
-    told = (
-        frame.f_locals.get("dynamic_axes")
-        for frame in _stack()
-        if _is_below(("torch.onnx",), frame)
-    )
-    return any(1 in axes for named in told if named for axes in named.values())
+    if keras.backend.backend() != "torch" or _in_dynamo():
+        return False  # in Dynamo torch says itself that the number is fixed
+    for frame in _stack():
+        if _is_below(("torch.onnx",), frame):
+            named = frame.f_locals.get("dynamic_axes")
+            if named and any(1 in axes for axes in named.values()):
+                return True
+        if _is_below((keras_private.EXPORT_OPENVINO,), frame):
+            signature = keras.tree.flatten(frame.f_locals.get("input_signature"))
+            shapes = [tuple(getattr(one, "shape", ())) for one in signature]
+            if any(shape[1:2] == (None,) for shape in shapes):
+                return True
+    return False
 
 
 def compiling() -> bool:
@@ -143,7 +189,11 @@ def _device(tensor: Any) -> str:
     if backend == "torch":
         import torch
 
-        placed = (keras.ops.empty(()) if tensor is None else tensor).device.type
+        placed = (
+            str(get_torch_device()).partition(":")[0]
+            if tensor is None
+            else tensor.device.type
+        )
         if placed == "meta":  # no data: those of the layer will lie elsewhere
             placed = "cuda" if torch.cuda.is_available() else "cpu"
         return "gpu" if placed == "cuda" else str(placed)
@@ -165,6 +215,15 @@ def _sizes_open(tensor: Any) -> bool:
     return keras.backend.backend() == "jax" and not all(
         isinstance(size, int) for size in getattr(tensor, "shape", ())
     )
+
+
+def _in_dynamo() -> bool:
+    """Whether Dynamo traces this very code; it cannot trace a look at the stack."""
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    return bool(torch.compiler.is_dynamo_compiling())
 
 
 def _is_below(modules: tuple[str, ...], frame: FrameType) -> bool:

@@ -317,6 +317,9 @@ def _merged(layer, *shapes):
         outputs = [layer()(masked), layer()([inputs[0], masked[1]])]
         if len(masked[0].shape) == 3 == len(masked[1].shape):
             outputs += [layers.GRU(2)(outputs[0]), layers.GRU(2)(outputs[1])]
+            # Keras writes the mask into its graph for those, and not for a model.
+            inside = keras.Input(outputs[0].shape[1:])
+            outputs.append(keras.Model(inside, layers.GRU(2)(inside))(outputs[0]))
         return keras.Model(inputs, outputs)
 
     return make
@@ -440,7 +443,11 @@ def test_masks_of_more_than_one_kind_of_graph(tmp_path):
     functional = keras.Model(embedded, layers.Dense(4)(layers.LSTM(3)(embedded)))
     own = keras_gru.GRU(2, return_sequences=True)(x, mask=ids != 3)
     scores = layers.Reshape((-1,))(layers.Dense(1)(x))
+    state = layers.Dense(2)(layers.GlobalMaxPooling1D()(x))
     outputs = {
+        # Beside an initial state Keras' layer passes the attached mask over.
+        "passed over": layers.GRU(2)(x, initial_state=state),
+        "looked for": keras_gru.GRU(2)(x, initial_state=state),
         "sequence": keras_gru.GRU(2)(inner(x)),
         "functional": functional(x),
         "own": own,

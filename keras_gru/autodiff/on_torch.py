@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
+from torch.autograd import forward_ad
 
 from keras_gru.autodiff import Arrays, Pass, Tensors
 from keras_gru.equations import Tensor
@@ -22,8 +23,21 @@ def differentiable(function: Pass, arrays: Arrays, constants: Arrays) -> Tensors
     save = torch.is_grad_enabled() and any(
         array is not None and array.requires_grad for array in arrays
     )
-    outputs, _ = _run(function, save, arrays, constants)
+    if not save and not _transformed():
+        outputs, _ = function.forward(arrays, constants, False)
+    else:
+        outputs, _ = _run(function, save, arrays, constants)
     return outputs
+
+
+def _transformed() -> bool:
+    """Whether `torch.func` or forward mode may look at this call, also without a grad.
+
+    Torch has no public names for this question; without these it may always be so. An
+    autograd function costs a single step as much time as its numbers.
+    """
+    transforms = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+    return bool(transforms()) or getattr(forward_ad, "_current_level", 0) >= 0
 
 
 def _run(

@@ -40,7 +40,8 @@ class Abilities:
         learned_resets: resets to a learnt state.
         zoneout: units that keep their old state.
         layer_normalization: of the gates' products.
-        compiled: inside of XLA (TensorFlow) or torch.compile.
+        compiled: backends with a compiler that takes it: XLA (TensorFlow) and
+            torch.compile.
         unrolled: as a loop that is written out.
         exported: in a file of its own, without this package.
         cudnn: the devices on which it is cuDNN's.
@@ -61,7 +62,7 @@ class Abilities:
     learned_resets: bool = True
     zoneout: bool = True
     layer_normalization: bool = True
-    compiled: bool = True
+    compiled: tuple[str, ...] = ("tensorflow", "torch")
     unrolled: bool = False
     exported: bool = False
     cudnn: tuple[str, ...] = ()
@@ -79,7 +80,7 @@ class Abilities:
         if self.devices is not None and here.device not in self.devices:
             needed = self.devices[0].upper()
             return f"it needs a {needed}, and the tensors are on the {here.device}"
-        if here.compiled and not self.compiled:
+        if here.compiled and here.backend not in self.compiled:
             return "XLA (jit_compile=True) or torch.compile cannot look into it"
         missing: str | None = getattr(here, self.needs) if self.needs else None
         if missing is not None:

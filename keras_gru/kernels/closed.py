@@ -30,7 +30,7 @@ ABILITIES = Abilities(
     learned_resets=False,
     zoneout=False,
     layer_normalization=False,
-    compiled=False,
+    compiled=(),
 )
 """Those that all closed kernels share."""
 

@@ -8,6 +8,7 @@ the initial state where that is none, so that wholly masked rows need no care.
 
 from __future__ import annotations
 
+import keras
 from keras import ops
 
 from keras_gru.equations import Tensor
@@ -62,11 +63,13 @@ def restarts(resets: Tensor, mask: Tensor | None, go_backwards: bool) -> Tensor:
         return resets
     if mask is not None:
         resets = compact(resets[:, :, None], mask)[:, :, 0]
-    next_begins = ops.pad(resets[:, 1:], ((0, 0), (0, 1)))
+    # Not ops.pad: it makes an object with a new name, and torch.compile a new graph.
+    none = ops.zeros_like(resets[:, :1])
+    next_begins = ops.concatenate([resets[:, 1:], none], axis=1)
     if mask is None:
         return next_begins
     ended = ops.cumsum(ops.cast(mask, "int32"), axis=1) - 1  # of the compacted steps
-    found = ops.take_along_axis(next_begins, ops.maximum(ended, 0), axis=1)
+    found = _take(next_begins, ops.maximum(ended, 0))
     return ops.logical_and(found, mask)
 
 
@@ -74,4 +77,14 @@ def _take_steps(sequences: Tensor, steps: Tensor) -> Tensor:
     """`sequences[b, steps[b, t]]`: `(batch, time, features)`."""
     batch, timesteps = ops.shape(steps)
     index = ops.broadcast_to(steps[:, :, None], (batch, timesteps, sequences.shape[-1]))
-    return ops.take_along_axis(sequences, index, axis=1)
+    return _take(sequences, index)
+
+
+def _take(tensor: Tensor, index: Tensor) -> Tensor:
+    """`ops.take_along_axis` along time, of one shape but for time."""
+    if keras.backend.backend() != "torch":
+        return ops.take_along_axis(tensor, index, axis=1)
+    import torch
+
+    # torch.take_along_dim would fix all sizes in a graph.
+    return torch.gather(tensor, 1, index.long())

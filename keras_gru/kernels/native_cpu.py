@@ -36,7 +36,7 @@ ABILITIES = Abilities(
     learned_resets=False,
     zoneout=False,
     layer_normalization=False,
-    compiled=False,
+    compiled=("torch",),
 )
 
 refusal = ABILITIES.lacks

@@ -408,7 +408,10 @@ def run(
     tensors = cleared(tensors)
 
     def by_step(flags: Tensor | None) -> Tensor | None:
-        return None if flags is None else time_major(flags[:, :, None], go_backwards)
+        if flags is None:
+            return None
+        # Not flags[..., None], which LiteRT has not for bool.
+        return time_major(ops.expand_dims(flags, -1), go_backwards)
 
     zoneout = tensors.zoneout_mask
     result = states(

@@ -32,7 +32,7 @@ ABILITIES = Abilities(
     learned_resets=False,
     zoneout=False,
     layer_normalization=False,
-    compiled=False,
+    compiled=(),
 )
 
 # The interpreter multiplies bfloat16 as if it were integers.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from types import ModuleType
 
 import keras
@@ -15,7 +14,18 @@ def binding() -> ModuleType:
 
     It has `forward` and `backward`; `on_torch` says what they take.
     """
-    return importlib.import_module(f"keras_gru.native.on_{keras.backend.backend()}")
+    # Not import_module, which torch.compile cannot look into.
+    if keras.backend.backend() == "torch":
+        from keras_gru.native import on_torch
+
+        return on_torch
+    if keras.backend.backend() == "jax":
+        from keras_gru.native import on_jax
+
+        return on_jax
+    from keras_gru.native import on_tensorflow
+
+    return on_tensorflow
 
 
 def missing() -> str | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 INTERFACE_VERSION = 4
 OUT_OF_MEMORY = 3  # of GruStatus
+OPTIONS = 8  # integers of a pass, GRU_OPTIONS of arrays.h
 
 DTYPES = {"float32": 0, "float64": 1, "bfloat16": 2, "float16": 3}
 _ACTIVATIONS = """
@@ -136,7 +137,7 @@ class Options:
             _parameter(self.recurrent_activation, self.recurrent_activation_parameter),
         )
 
-    def as_integers(self, threads: int) -> list[int]:
+    def as_numbers(self, threads: int) -> list[float]:
         """In the order of `GRU_OPTION_…` in arrays.h."""
         return [
             int(self.reset_after),
@@ -145,26 +146,34 @@ class Options:
             ACTIVATIONS[self.recurrent_activation],
             int(self.go_backwards),
             threads,
-            *struct.unpack("2q", struct.pack("2d", *self.parameters)),
+            *self.parameters,
         ]
 
+    def as_integers(self, threads: int) -> list[int]:
+        """The same, with the bits of the parameters, which are float64."""
+        *integers, one, two = self.as_numbers(threads)
+        return [*map(int, integers), *struct.unpack("2q", struct.pack("2d", one, two))]
+
     @classmethod
-    def from_integers(cls, integers: Sequence[int]) -> Options:
-        """The same from what `as_integers` gave, but for `training`."""
+    def from_numbers(cls, numbers: Sequence[float]) -> Options:
+        """What `as_numbers` gave, back; but for `training`."""
         names = list(ACTIVATIONS)
-        reset_after, replaces, activation, recurrent_activation, backwards = integers[
-            :5
-        ]
-        parameters = struct.unpack("2d", struct.pack("2q", *integers[6:]))
+        reset_after, replaces, one, two, backwards = map(int, numbers[:5])
         return cls(
             reset_after=bool(reset_after),
             update_gate="replace" if replaces else "keep",
-            activation=names[activation],
-            recurrent_activation=names[recurrent_activation],
+            activation=names[one],
+            recurrent_activation=names[two],
             go_backwards=bool(backwards),
-            activation_parameter=parameters[0],
-            recurrent_activation_parameter=parameters[1],
+            activation_parameter=numbers[6],
+            recurrent_activation_parameter=numbers[7],
         )
+
+    @classmethod
+    def from_integers(cls, integers: Sequence[int]) -> Options:
+        """What `as_integers` gave, back; but for `training`."""
+        parameters = struct.unpack("2d", struct.pack("2q", *integers[6:]))
+        return cls.from_numbers([*integers[:6], *parameters])
 
     def problem(
         self, dtype: str, shape: tuple[int, ...], units: int, threads: int
@@ -173,7 +182,7 @@ class Options:
         return Problem(
             DTYPES[dtype],
             INSTRUCTIONS["best"],
-            *self.as_integers(threads)[:6],
+            *map(int, self.as_numbers(threads)[:6]),
             *shape,
             units,
             *self.parameters,

@@ -6,12 +6,20 @@ from collections.abc import Sequence
 
 import torch
 
-from keras_gru.autodiff import Arrays
-from keras_gru.autodiff.on_torch import differentiable as differentiable
+from keras_gru.autodiff import Arrays, Tensors, on_torch
 from keras_gru.equations import Tensor
 from keras_gru.native import library
-from keras_gru.native.function import ARRAYS, CONSTANTS, each_pass
+from keras_gru.native.function import ARRAYS, CONSTANTS, Native, each_pass
 from keras_gru.native.library import Options
+
+
+def differentiable(function: Native, arrays: Arrays, constants: Arrays) -> Tensors:
+    """The outputs of the pass; inside a graph, by an operator that the graph holds."""
+    if torch.compiler.is_compiling():
+        from keras_gru.native import torch_operators
+
+        return torch_operators.call(function, arrays, constants)
+    return on_torch.differentiable(function, arrays, constants)
 
 
 def forward(
@@ -105,6 +113,12 @@ def backward(
     ]
     library.backward(*zip(_problems(options, dense), calls, strict=True))
     return gradients
+
+
+def saved_size(options: Options, sequences: Tensor, units: int) -> int:
+    """Numbers that are saved for the backward pass, of one row and one step."""
+    dtype, features = str(sequences.dtype).rpartition(".")[2], sequences.shape[2]
+    return library.saved_size(options.problem(dtype, (1, 1, features), units, 1))
 
 
 def _problems(options: Sequence[Options], arrays: Arrays) -> list[library.Problem]:

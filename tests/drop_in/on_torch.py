@@ -218,18 +218,13 @@ def _(layers):
     return [tensor.grad for tensor in (x, *parameters(layer))]
 
 
-@use(
-    "`torch.compile`, gradients included",
-    differs={
-        "torch": "right, and the compiler warns that it cannot trace the C++ kernel"
-    },
-)
+@use("`torch.compile`, gradients included")
 def _(layers):
     import torch
 
     torch.compiler.reset()
     layer, x = built(layers), torch.tensor(X, requires_grad=True)
-    call = torch.compile(layer, backend="aot_eager")
+    call = torch.compile(layer, fullgraph=True, backend="aot_eager")
     call(x).sum().backward()
     return call(x), [tensor.grad for tensor in (x, *parameters(layer))]
 

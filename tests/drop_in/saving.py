@@ -237,5 +237,5 @@ use("LiteRT, unrolled", on=("tensorflow",))(
 use(
     "LiteRT, a loop",
     on=("tensorflow",),
-    both_refuse="the loop needs operations that LiteRT has not built in",
+    only_ours="its loop needs operations that LiteRT has not built in",
 )(lambda layers: through_litert(small_model(layers, batch=BATCH)))

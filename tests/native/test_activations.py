@@ -160,6 +160,17 @@ def of_oracle(name):
     }[name]
 
 
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_survives_a_graph(name):
+    """TensorFlow and XLA hold the options as integers."""
+    given = library.Options(
+        *(True, "replace", name, "celu", False),
+        activation_parameter=PARAMETERS[name],
+        recurrent_activation_parameter=0.1,
+    )
+    assert library.Options.from_integers(given.as_integers(2)) == given
+
+
 def test_every_parameter_is_tried():
     assert PARAMETERS.keys() == library.PARAMETERS.keys()
 

@@ -116,6 +116,21 @@ def test_two_bytes_are_read_and_rounded_to_the_nearest(dtype, names):
     )
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("shape", TWO_BYTE_SHAPES[:2], ids=str)
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_what_another_call_left_in_memory(convention, shape, dropout):
+    """The last of a pair that is missing is 0, not times 0: NaN may have been there."""
+    options = CONVENTIONS[convention]
+    numbers = draw(shape, "holes", options["reset_after"], dropout=dropout)
+    layer = Layer("bfloat16", **options)
+    first = [None if a is None else a.copy() for a in layer.run(numbers)]
+    spoilt = draw(shape, "none", options["reset_after"], dropout=dropout)
+    spoilt.sequences[:], spoilt.initial_state[:] = np.nan, np.nan
+    layer.run(spoilt)
+    same_bits(first, layer.run(numbers))
+
+
 # Large enough for the library to share them out: rows, and the units of one row.
 SHARED = ((21, 40, 24, 40), (1, 30, 24, 120))
 

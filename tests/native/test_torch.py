@@ -117,7 +117,8 @@ def test_threads_follow_torch(monkeypatch):
 
 def test_refusals(monkeypatch):
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    assert "torch.compile" in GRU(6).explain().refusals["native_cpu"]
+    assert GRU(6).explain().kernel == "native_cpu"
+    assert "torch.compile" in GRU(6).explain().refusals["torch_native"]
 
 
 def test_a_layer_trains_with_it():
