@@ -198,7 +198,8 @@ bool register_operation(const char* name, void* (*create_node)(TF_OpKernelConstr
   TF_OpDefinitionBuilderAddAttr(operation, "wanted: list(int)");
   TF_OpDefinitionBuilderAddAttr(operation, "passes: int");
   // In the order of arrays.h.
-  TF_OpDefinitionBuilderAddAttr(operation, "types: list({float, double, bool})");
+  TF_OpDefinitionBuilderAddAttr(operation,
+                                "types: list({float, double, bfloat16, half, bool})");
   TF_OpDefinitionBuilderAddInput(operation, "inputs: types");
   TF_OpDefinitionBuilderAddAttr(operation, "count: int");
   TF_OpDefinitionBuilderAddOutput(operation, "outputs: count * T");
