@@ -2,6 +2,7 @@
 
 import keras as _keras
 
+from keras_gru import analysis as analysis
 from keras_gru import convert as convert
 from keras_gru import tuning as tuning
 from keras_gru.bidirectional import Bidirectional as Bidirectional
@@ -26,6 +27,7 @@ __all__ = [
     "GRUCellV",
     "Packed",
     "__version__",
+    "analysis",
     "convert",
     "export_onnx",
     "import_onnx_gru",

@@ -50,6 +50,11 @@ TOLERANCES = {
         2e-5,
         "As above, with the gradients' sums over batch and time on top.",
     ),
+    "spectral_norm": Tolerance(
+        1e-2,
+        "Lanczos' method in float32 from the vectors of the step before: what the "
+        "docstring of `gradient_flow` promises.",
+    ),
     "without_epsilon": Tolerance(
         1e-3,
         "The ε of layer normalisation, 1e-5, beside variances that grow from about 1: "
