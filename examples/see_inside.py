@@ -2,8 +2,8 @@
 
     python examples/see_inside.py
 
-Trains a GRU to recall a number after a pause and writes the pictures gates.png and
-gradient_flow.png, before.png that of the untrained layer.
+Trains a GRU to recall a number after a pause, and writes the pictures gates.png and
+gradient_flow.png; before.png is that of the untrained layer.
 """
 
 import keras
@@ -11,7 +11,7 @@ import numpy as np
 
 import keras_gru
 
-TIME = 40
+TIME = 20
 keras.utils.set_random_seed(1)
 rng = np.random.default_rng(1)
 x = np.zeros((2048, TIME, 2), "float32")  # a number and whether to remember it
@@ -21,12 +21,12 @@ x[np.arange(len(x)), moment, 1] = 1.0
 y = x[np.arange(len(x)), moment, :1]
 
 model = keras.Sequential(
-    [keras.Input((None, 2)), keras_gru.GRU(16), keras.layers.Dense(1)]
+    [keras.Input((None, 2)), keras_gru.GRU(12), keras.layers.Dense(1)]
 )
 few = x[:8]
 keras_gru.analysis.gradient_flow(model, few).plot().savefig("before.png")
-model.compile(keras.optimizers.Adam(0.01), "mse")
-model.fit(x, y, epochs=12, batch_size=64, verbose=2)
+model.compile(keras.optimizers.Adam(0.02), "mse")
+model.fit(x, y, epochs=30, batch_size=64, verbose=2)
 
 flow = keras_gru.analysis.gradient_flow(model, few)
 flow.plot().savefig("gradient_flow.png")

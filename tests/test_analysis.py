@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import inspect
 
@@ -12,7 +13,12 @@ from keras import ops
 
 import keras_gru
 from keras_gru import backends
-from keras_gru.analysis import gates, gradient_flow
+from keras_gru.analysis import (
+    GateMonitor,
+    GradientFlowMonitor,
+    gates,
+    gradient_flow,
+)
 from tests import oracle
 from tests.passes import float64_allowed
 from tests.tolerances import assert_close
@@ -379,3 +385,29 @@ def test_the_pictures_say_what_they_show():
     assert "z (1 drops the old state)" in shown.axes[1].get_title()
     with pytest.raises(ValueError, match="row"):
         flow.plot(row=2)
+
+
+def test_monitors_write_what_the_functions_say(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((TIME, FEATURES)), keras_gru.GRU(4), keras.layers.Dense(1)]
+    )
+    model.compile("sgd", "mse")
+    x = numbers(8, TIME, FEATURES).astype("float32")
+    given = {"inputs": x[:2], "folder": tmp_path, "every": 2}
+    board = BACKEND == "tensorflow"
+    monitors = [
+        GateMonitor(**given, tensorboard=board),
+        GradientFlowMonitor(**given),
+    ]
+    model.fit(x, x[:, 0, :1], epochs=4, verbose=0, callbacks=monitors)
+    with (tmp_path / "gates.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "3"]
+    kept = gates(model, x[:2]).kept.mean()
+    np.testing.assert_allclose(float(rows[-1]["kept"]), kept)
+    with (tmp_path / "gradient_flow.csv").open() as file:
+        last = list(csv.DictReader(file))[-1]
+    norms = gradient_flow(model, x[:2]).cumulative_norms.mean(axis=0)
+    np.testing.assert_allclose(float(last["norm over all of the steps"]), norms[0])
+    np.testing.assert_allclose(float(last["norm over half of the steps"]), norms[3])
+    assert bool(list(tmp_path.glob("events*"))) == board

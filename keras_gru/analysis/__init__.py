@@ -8,10 +8,14 @@ from keras_gru.analysis.gates import Gates as Gates
 from keras_gru.analysis.gates import gates as gates
 from keras_gru.analysis.gradient_flow import GradientFlow as GradientFlow
 from keras_gru.analysis.gradient_flow import gradient_flow as gradient_flow
+from keras_gru.analysis.monitors import GateMonitor as GateMonitor
+from keras_gru.analysis.monitors import GradientFlowMonitor as GradientFlowMonitor
 
 __all__ = [
+    "GateMonitor",
     "Gates",
     "GradientFlow",
+    "GradientFlowMonitor",
     "gates",
     "gradient_flow",
 ]

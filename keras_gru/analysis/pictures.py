@@ -12,7 +12,7 @@ from keras_gru.analysis.gates import Gates
 from keras_gru.analysis.gradient_flow import GradientFlow
 from keras_gru.arguments import one_of
 
-STEP = "step, in the order of processing"
+STEP = "step t, in the order of processing"
 
 
 def gradient_flow(flow: GradientFlow, row: int) -> Any:
@@ -38,7 +38,7 @@ def gradient_flow(flow: GradientFlow, row: int) -> Any:
         paths.plot(time, shares[row], label=name)
     paths.set_title(f"The norm of a step by paths, row {row}")
     paths.set_ylabel("share, sums to the norm")
-    paths.set_xlabel(f"t, {STEP}")
+    paths.set_xlabel(STEP)
     for axes in (product, steps, paths):
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return figure
