@@ -295,6 +295,33 @@ def export(
     print(f"-> {write(program, run, form, chosen(backend), out)}")
 
 
+@zoo.command()
+@click.argument("program")
+@click.argument("run", metavar="RUN|PRESET")
+@click.option("--input", "given", required=True, help="A text, or an audio file.")
+@click.option("--layer", help="Name of one GRU.  [default: each]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write to.  [default: runs/inspect/PROGRAM]",
+)
+@backend_option
+def inspect(
+    program: str,
+    run: str,
+    given: str,
+    layer: str | None,
+    out: Path | None,
+    backend: str | None,
+) -> None:
+    """Draw the gates and the gradient's way through a model that reads INPUT."""
+    from zoo.presets.inspecting import inspect as draw
+
+    known(program)
+    for path in draw(program, run, given, layer, chosen(backend), out):
+        print(f"-> {path}")
+
+
 zoo.add_command(sweep)
 
 for _name, _help in (

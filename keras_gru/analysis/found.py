@@ -74,7 +74,7 @@ def _named(model: Any, name: str | None) -> Any:
             "Argument `layer_or_model` must be a recurrent layer or a Keras model. "
             f"Received: {model!r}."
         )
-    found = {one.name: one for one in _layers(model) if _recurrent(one)}
+    found = recurrent_layers(model)
     if name is None and len(found) == 1:
         return next(iter(found.values()))
     if name not in found:
@@ -83,6 +83,11 @@ def _named(model: Any, name: str | None) -> Any:
             f"{name!r}. Expected one of {sorted(found)}."
         )
     return found[name]
+
+
+def recurrent_layers(model: Any) -> dict[str, Any]:
+    """The recurrent layers in a model, by name; a Bidirectional is one."""
+    return {one.name: one for one in _layers(model) if _recurrent(one)}
 
 
 def _layers(layer: Any) -> list[Any]:

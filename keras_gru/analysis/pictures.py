@@ -8,15 +8,13 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from keras_gru.analysis.gates import Gates
-from keras_gru.analysis.gradient_flow import GradientFlow
 from keras_gru.arguments import one_of
 
 STEP = "step t, in the order of processing"
 
 
-def gradient_flow(flow: GradientFlow, row: int) -> Any:
-    """Cumulative norms, norms of the steps, and the paths of one row."""
+def gradient_flow(flow: Any, row: int) -> Any:
+    """Of a `GradientFlow`: cumulative norms, norms of the steps, a row's paths."""
     one_of("row", row, range(len(flow.used)))
     figure = _figure(flow.title, row, (8.0, 8.5))
     product, steps, paths = figure.subplots(3, 1, sharex=True)
@@ -44,8 +42,8 @@ def gradient_flow(flow: GradientFlow, row: int) -> Any:
     return figure
 
 
-def gates(found: Gates, row: int) -> Any:
-    """Heat maps of one row, units sorted by their memory; the memory of all."""
+def gates(found: Any, row: int) -> Any:
+    """Of `Gates`: heat maps of a row, units sorted by their memory; that of all."""
     one_of("row", row, range(len(found.used)))
     figure = _figure(found.title, row, (10.0, 9.0))
     panels = figure.subplots(3, 2)

@@ -58,6 +58,12 @@ class LanguageModel(Pretrained):
             self._streaming = self._carrying(batch_size=1)
         return generate(self._streaming, self.tokens, prompt, how)
 
+    def model_inputs(self, given: str) -> np.ndarray:
+        """A text as tokens, (1, tokens)."""
+        if not given:
+            raise ZooError("the text is empty; expected at least one character")
+        return np.asarray(self.tokens.encode(given), np.int32)[None]
+
     def evaluate(self, *, on: Source | None = None, **options: Any) -> dict[str, Any]:
         """Measure the loss on the validation part of the text.
 

@@ -79,6 +79,16 @@ class Pretrained(ABC):
     def evaluate(self, **options: Any) -> dict[str, Any]:
         """Measure it on its program's test data."""
 
+    def model_inputs(self, given: str) -> Any:
+        """What `model` is called on to read one text or file, as ``zoo inspect`` does.
+
+        Raises:
+            ZooError: it cannot be read, or this program has no such inputs.
+        """
+        raise ZooError(
+            f"{self.program} has no inputs that inspect could give its model"
+        )
+
     @property
     def card(self) -> str | None:
         """Of a preset, in Markdown; None for a run folder."""

@@ -81,6 +81,11 @@ class Recogniser(Pretrained):
         samples = audio.checked_samples(sound, name)
         return self.features.of(with_tail(samples, self.config))
 
+    def model_inputs(self, given: str) -> tuple[np.ndarray, np.ndarray]:
+        """A file as features (1, time, width) and their mask (1, time)."""
+        features = self.read(given)[None]
+        return features, np.ones(features.shape[:2], bool)
+
     def stream(self, samples: np.ndarray) -> Iterator[tuple[float, list[Heard]]]:
         """Hear a waveform 20 ms at a time.
 
