@@ -20,18 +20,23 @@ _FREE = sorted(
     set(MATHS) - {"units", "update_gate", "reset_after", "stateful", "dropout"}
     - {"recurrent_dropout"}
 )  # fmt: skip
+# What the kernels that run both directions in one call have not.
+_NOT_OF_BOTH = {"layer_normalization", "learn_initial_state", "zoneout"}
 
 
 @st.composite
-def cases_and_numbers(draw, training=False):
+def cases_and_numbers(draw, training=False, names=_FREE):
     """A case with any combination of the options, and its numbers."""
-    extra = {name: draw(st.sampled_from(MATHS[name]), label=name) for name in _FREE}
+    extra = {name: draw(st.sampled_from(MATHS[name]), label=name) for name in names}
     if training:
         extra["dropout"] = draw(st.sampled_from([0.0, 0.25, 0.5]))
         extra["recurrent_dropout"] = draw(st.sampled_from([0.25, 0.5]))
+    # A row of one unit is normalised to a constant, whose gradient is all rounding.
+    least = 2 if extra.get("layer_normalization") else 1
+    shapes = [shape for shape in SHAPES if shape[3] >= least]
     case = Case(
         draw(st.sampled_from(sorted(CONVENTIONS)), label="convention"),
-        shape=draw(st.sampled_from(SHAPES), label="shape"),
+        shape=draw(st.sampled_from(shapes), label="shape"),
         extra=tuple(extra.items()),
     )
     drawn = numbers(case, draw(st.integers(0, 10_000), label="seed"))
@@ -92,7 +97,8 @@ def test_with_dropout(drawn):
 def both_directions(draw):
     """A forward and a backward case, their numbers, and how they are merged."""
     dropout = draw(st.booleans(), label="dropout")
-    ahead, given = draw(cases_and_numbers(training=dropout))
+    names = sorted({*_FREE} - _NOT_OF_BOTH)
+    ahead, given = draw(cases_and_numbers(dropout, names))
     convention = draw(st.sampled_from(sorted(CONVENTIONS)), label="backward convention")
     back = dataclasses.replace(ahead, convention=convention)
     numbers_of_back = numbers(back, draw(st.integers(0, 10_000), label="seed"))
