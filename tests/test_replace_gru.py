@@ -420,3 +420,19 @@ def test_with_update_gate_of_other_things():
         with_update_gate(keras_gru.GRU(3, recurrent_activation="tanh"), "replace")
     with pytest.raises(ValueError, match="'keep', 'replace'"):
         with_update_gate(ours, "other")
+
+
+def test_a_model_and_its_copy_predict_in_turn():
+    """On JAX a compiled step gives its buffers away: the two may share none."""
+    theirs = keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            keras.layers.Embedding(9, 4),
+            keras.layers.GRU(3),
+        ]
+    )
+    copy = keras_gru.convert.replace_gru(theirs).model
+    tokens = np.array([[1, 2, 3]])
+    for _ in range(2):
+        ours, expected = copy.predict(tokens), theirs.predict(tokens)
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)

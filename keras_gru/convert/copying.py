@@ -176,7 +176,11 @@ def _carry(path: str, old: Layer, new: Layer) -> None:
                 "a layer that has weights must be built again from its shapes",
                 f"the class {type(old).__name__}, which does not build this layer",
             )
-        new.load_own_variables(store)
+        # As arrays of NumPy: on JAX two models would share a buffer, which a step gives
+        # away.
+        new.load_own_variables(
+            {key: keras.ops.convert_to_numpy(value) for key, value in store.items()}
+        )
     if hasattr(old, "save_assets"):  # a vocabulary that was learnt
         with tempfile.TemporaryDirectory() as folder:
             old.save_assets(folder)
