@@ -44,6 +44,9 @@ USES = {
 }
 """Name -> the file that uses it, and for what."""
 
+NOT_IN_KERAS_3_12 = (EXPORT_LITERT,)
+"""Done without there: that Keras writes no LiteRT."""
+
 
 def get(name: str) -> Any:
     """The object of a name in `USES`; imports its module only then.
