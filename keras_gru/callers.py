@@ -38,10 +38,10 @@ WITHOUT_VARIABLES = (
 )
 """Those among them that write ONNX or OpenVINO, which have no variables."""
 
-in_stateless_scope = keras_private.get(keras_private.IN_STATELESS_SCOPE)
-
 LITERT_EXPORTERS = (keras_private.EXPORT_LITERT, "tensorflow.lite")
 """Those that write LiteRT, which has not all operations of TensorFlow."""
+
+in_stateless_scope = keras_private.get(keras_private.IN_STATELESS_SCOPE)
 
 
 def exporting() -> bool:

@@ -15,7 +15,7 @@ from zoo.forecasting.model import build, loss
 from zoo.forecasting.windows import PARTS, Batches, Scaler, Windows
 from zoo.presets.pretrained import initial_weights
 from zoo.training.fit import fit
-from zoo.training.optimizers import adamw
+from zoo.training.optimizers import adamw, decay_over
 from zoo.training.runs import Run
 
 
@@ -41,10 +41,8 @@ def train(run: Run) -> None:
         if run.pretrained:
             model.set_weights(initial_weights(portable, run.pretrained, run.program))
         steps = config.epochs * batches.steps_per_epoch
-        averaged = max(2.0, config.averaging * steps)  # over so many steps, about
-        model.compile(
-            adamw(config, steps, averaging=1.0 - 1.0 / averaged), loss(config)
-        )
+        averaging = decay_over(config.averaging, steps)
+        model.compile(adamw(config, steps, averaging), loss(config))
         forecast = forecast_of(portable)
 
         def figures(values: list[np.ndarray]) -> dict[str, float]:

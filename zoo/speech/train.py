@@ -17,7 +17,7 @@ from zoo.speech.features import Features
 from zoo.speech.model import build, loss
 from zoo.training.data import forget_shapes
 from zoo.training.fit import fit
-from zoo.training.optimizers import adamw
+from zoo.training.optimizers import adamw, decay_over
 from zoo.training.runs import Run
 
 
@@ -46,10 +46,8 @@ def train(run: Run) -> None:
         if run.pretrained:
             model.set_weights(initial_weights(portable, run.pretrained, run.program))
         steps = config.epochs * batches.steps_per_epoch
-        averaged = max(2.0, config.averaging * steps)  # over so many steps, about
-        model.compile(
-            adamw(config, steps, averaging=1.0 - 1.0 / averaged), loss(config)
-        )
+        averaging = decay_over(config.averaging, steps)
+        model.compile(adamw(config, steps, averaging), loss(config))
         forget_shapes(
             lambda rows, time: portable.predict_on_batch(batches.silence(rows, time)[0])
         )

@@ -35,3 +35,8 @@ def adamw(
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "embeddings"])
     return optimizer
+
+
+def decay_over(share: float, total_steps: int) -> float:
+    """The decay of a running average over about that share of the steps, 2 at least."""
+    return 1.0 - 1.0 / max(2.0, share * total_steps)
