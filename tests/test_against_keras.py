@@ -12,10 +12,12 @@ from tests.passes import BACKEND, run_layer, set_weights, to_numpy
 from tests.tolerances import assert_close
 
 # Dropout draws are compared in test_dropout.py, stateful layers in test_stateful.py.
-_WITHOUT_DROPOUT = [
+_ELSEWHERE = {"dropout", "recurrent_dropout", "stateful"}
+_OURS_ALONE = {"learn_initial_state", "zoneout", "layer_normalization"}
+_COMPARED = [
     name
     for name, options in OPTIONS.items()
-    if not {"dropout", "recurrent_dropout", "stateful"} & set(options)
+    if not (_ELSEWHERE | _OURS_ALONE) & set(options)
 ]
 
 
@@ -60,7 +62,7 @@ def _compare(ours, keras_own, given, kernel="portable"):
         assert_close(one.gradients[name], gradient, gradients_row, name)
 
 
-@pytest.mark.parametrize("option", _WITHOUT_DROPOUT)
+@pytest.mark.parametrize("option", _COMPARED)
 @pytest.mark.parametrize("convention", ["keep_after", "keep_before"])
 @pytest.mark.parametrize(
     ("kernel", "mask"), [("portable", "none"), ("portable", "holes"), ("auto", "holes")]
