@@ -27,6 +27,7 @@ from benchmarks.processes import WorkerFailed
 
 SHAPE = (64, 100, 128, 256)  # batch, time, features, units
 SECONDS = 12.0  # at least three calls of each, and then no more than this a mode
+STEPS = 20  # in a row, where a call is one step of microseconds
 
 # Arguments of the layer, and beside them what is about the model.
 CASES: dict[str, dict[str, Any]] = {
@@ -147,8 +148,10 @@ def _ratios(case: dict[str, Any]) -> Found:
         "inference": lambda model, x, _: model.predict_on_batch(x),
         "training": lambda model, x, y: model.train_on_batch(x, y),
     }
+    repeats = 1
     if case.get("stateful"):
         del modes["training"]
+        repeats = STEPS
     for mode, call in modes.items():
         times: list[list[float]] = [[], []]
         for model, given in zip(models, data, strict=True):
@@ -160,7 +163,8 @@ def _ratios(case: dict[str, Any]) -> Found:
         ):
             for model, given, spent in zip(models, data, times, strict=True):
                 start = time.perf_counter()
-                call(model, *given)
+                for _ in range(repeats):
+                    call(model, *given)
                 spent.append(time.perf_counter() - start)
         found[mode] = median(times[0]) / median(times[1])
     return found

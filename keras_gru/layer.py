@@ -305,14 +305,6 @@ class GRU(keras.layers.RNN):
         resets: Tensor | None,
     ) -> Prepared:
         """What the arguments of `call` come to: what runs them, and on what."""
-        if self.stateful and callers.exporting_without_variables():
-            raise ValueError(
-                "ONNX, OpenVINO and jax.export have no variables, so that "
-                "stateful=True cannot be exported. Build the layer with "
-                "stateful=False and return_state=True, "
-                "give the model an input for `initial_state`, and pass the state from "
-                "call to call; the weights are the same."
-            )
         sequences = ops.cast(sequences, self.compute_dtype)
         mask = inputs.standardize_mask(mask, sequences)
         if resets is not None:
@@ -330,7 +322,16 @@ class GRU(keras.layers.RNN):
             resets is not None,
             Surroundings.of(sequences),
         )
-        if call.surroundings.exporting and callers.leaving_time_open():
+        exporting = call.surroundings.exporting
+        if self.stateful and exporting and callers.exporting_without_variables():
+            raise ValueError(
+                "ONNX, OpenVINO and jax.export have no variables, so that "
+                "stateful=True cannot be exported. Build the layer with "
+                "stateful=False and return_state=True, "
+                "give the model an input for `initial_state`, and pass the state from "
+                "call to call; the weights are the same."
+            )
+        if exporting and callers.leaving_time_open():
             raise ValueError(
                 "torch's exporter writes the number of time steps into the file, "
                 "so that it cannot be left open. Received: a model with a variable "
