@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.cases import KERNELS, Case, judge, numbers
+from tests.cases import KERNELS, Case, conventions_of, judge, numbers
 from tests.passes import (
     BACKEND,
     build_layer,
@@ -27,7 +27,7 @@ DTYPES = ("float32", "float64", "bfloat16", "float16")
 def largest_error(kernel: str, dtype: str) -> float | None:
     """Over the kernel's conventions and masks; None where it does not run."""
     errors = []
-    for convention in KERNELS[kernel].conventions:
+    for convention in conventions_of(kernel):
         for mask in ("none", "holes"):
             case = Case(convention, mask, shape=SHAPE)
             if kernel_refuses(kernel, case, dtype):

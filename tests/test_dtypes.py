@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_gru
-from tests import oracle
+from tests import errors, oracle
 from tests.cases import CONVENTIONS, Case, numbers
 from tests.passes import build_layer, check, float64_allowed, to_numpy
 from tests.tolerances import TOLERANCES, assert_close
@@ -111,3 +111,9 @@ def test_the_rows_of_the_table_are_ordered_by_precision():
     rows = ["float64", "float32", "float16", "bfloat16"]
     errors = [TOLERANCES[row].error for row in rows]
     assert errors == sorted(errors)
+
+
+def test_the_errors_that_readme_tells():
+    """`python -m tests.errors` measures; more digits, smaller errors."""
+    single, double = (errors.largest_error("portable", d) for d in errors.DTYPES[:2])
+    assert 0 < double < 1e-12 < single < 1e-5
