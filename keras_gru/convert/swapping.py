@@ -147,12 +147,12 @@ def with_update_gate(layer: Any, update_gate: str) -> Any:
 
     Example:
 
-    >>> import keras_gru, numpy as np
+    >>> import keras, keras_gru, numpy as np
     >>> x = np.ones((2, 5, 3), "float32")
-    >>> keep = keras_gru.GRU(4)
-    >>> y = keep(x)
+    >>> keep = keras.Sequential([keras_gru.GRU(4)])
+    >>> y = keep.predict(x, verbose=0)
     >>> replace = keras_gru.convert.with_update_gate(keep, "replace")
-    >>> bool(np.allclose(replace(x), y, atol=1e-6))
+    >>> bool(np.allclose(replace.predict(x, verbose=0), y, atol=1e-6))
     True
     """
     arguments.one_of("update_gate", update_gate, UPDATE_GATES)
