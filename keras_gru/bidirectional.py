@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,9 +13,28 @@ from keras_gru import backends, kernels
 from keras_gru.equations import Tensor
 from keras_gru.inputs import get_keras_mask
 from keras_gru.kernels import native_cpu
-from keras_gru.kernels.contract import shapes_alone
+from keras_gru.kernels.contract import SequenceCall, shapes_alone
 from keras_gru.layer import GRU
 from keras_gru.surroundings import Surroundings
+
+
+@dataclass(frozen=True)
+class BothExplained:
+    """What runs a `Bidirectional`.
+
+    Attributes:
+        forward, backward: of each direction.
+        two_calls: None where one native call runs both, or why not.
+    """
+
+    forward: kernels.Explanation
+    backward: kernels.Explanation
+    two_calls: str | None
+
+    def __str__(self) -> str:
+        calls = f"two, for {self.two_calls}" if self.two_calls else "one for both"
+        parts = ["forward:", self.forward, "backward:", self.backward]
+        return "\n".join([*map(str, parts), f"calls: {calls}"])
 
 
 @keras.saving.register_keras_serializable(package="keras_gru")
@@ -68,33 +89,74 @@ class Bidirectional(keras.layers.Bidirectional):
             half = len(initial_state) // 2
             both = [initial_state[:half], initial_state[half:]]
         masked = mask is not None or get_keras_mask(sequences) is not None
-        native = self._runs_in_one_call(
-            sequences, masked, bool(training), resets is not None
-        )
-        run = self._one_call if native else self._two_calls
+        described = (sequences.shape, masked, bool(training), resets is not None)
+        where = Surroundings.of(sequences)
+        apart = self._apart([one._describe(*described, where) for one in layers])
+        run = self._one_call if apart is None else self._two_calls
         outputs, states = run(sequences, both, mask, training, resets)
         return self._merge(outputs, states)
 
-    def _runs_in_one_call(
-        self, sequences: Tensor, masked: bool, training: bool, resets: bool
-    ) -> bool:
-        ahead, back = self.forward_layer, self.backward_layer
-        hides = (ahead.zero_output_for_mask, back.zero_output_for_mask)
-        if (
-            ahead.go_backwards
-            or ahead.units != back.units
-            or {ahead.compute_dtype, back.compute_dtype} != {self.compute_dtype}
-            or (masked and self.return_sequences and hides != (True, True))
-            or ahead.activity_regularizer is not None
-            or back.activity_regularizer is not None
-        ):
-            return False
-        described = (sequences.shape, masked, training, resets)
-        where = Surroundings.of(sequences)
-        return all(
-            kernels.choose(layer._describe(*described, where)) is native_cpu
-            for layer in (ahead, back)
+    def explain(
+        self,
+        input_shape: Sequence[int | None] | None = None,
+        mask: bool = False,
+        training: bool = False,
+        jit_compile: bool = False,
+        resets: bool = False,
+    ) -> BothExplained:
+        """Which kernels run the directions, and whether one call runs both.
+
+        Args:
+            input_shape, mask, training, jit_compile, resets: as for `GRU.explain`.
+
+        Raises:
+            ValueError: as for `GRU.explain`, or around layers that are no `GRU`.
+
+        Example:
+
+        >>> import keras_gru
+        >>> layer = keras_gru.Bidirectional(keras_gru.GRU(4, kernel="portable"))
+        >>> print(layer.explain().two_calls)
+        native_cpu does not run both
+        """
+        layers = self.forward_layer, self.backward_layer
+        if not all(isinstance(layer, GRU) for layer in layers):
+            raise ValueError(
+                "explain() needs two layers that have it. Received: a Bidirectional "
+                f"around {type(layers[0]).__name__} and {type(layers[1]).__name__}. "
+                "Expected: keras_gru.GRU."
+            )
+        asked = input_shape, mask, training, jit_compile, resets
+        ahead, back = calls = [layer._asked(*asked) for layer in layers]
+        return BothExplained(
+            kernels.explain(ahead), kernels.explain(back), self._apart(calls)
         )
+
+    def _apart(self, calls: Sequence[SequenceCall]) -> str | None:
+        """Why each direction is a call of its own; None where one call runs both."""
+        ahead, back = self.forward_layer, self.backward_layer
+        dtypes = {ahead.compute_dtype, back.compute_dtype, self.compute_dtype}
+        hides = ahead.zero_output_for_mask and back.zero_output_for_mask
+        reasons = (
+            (ahead.go_backwards, "the forward layer goes backwards"),
+            (ahead.units != back.units, "the units of the directions differ"),
+            (len(dtypes) > 1, "the dtypes differ"),
+            (
+                calls[0].masked and self.return_sequences and not hides,
+                "under a mask both layers need zero_output_for_mask=True",
+            ),
+            (
+                ahead.activity_regularizer is not None
+                or back.activity_regularizer is not None,
+                "activity_regularizer asks for the outputs of each layer",
+            ),
+        )
+        reason = next((told for apart, told in reasons if apart), None)
+        if reason is None and any(
+            kernels.choose(call) is not native_cpu for call in calls
+        ):
+            reason = "native_cpu does not run both"
+        return reason
 
     def _one_call(
         self, sequences: Tensor, both: Any, mask: Any, training: Any, resets: Any

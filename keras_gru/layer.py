@@ -409,6 +409,18 @@ class GRU(keras.layers.RNN):
         >>> print(keras_gru.GRU(4, kernel="portable").explain().kernel)
         portable
         """
+        asked = input_shape, mask, training, jit_compile, resets
+        return kernels.explain(self._asked(*asked))
+
+    def _asked(
+        self,
+        input_shape: Sequence[int | None] | None,
+        mask: bool,
+        training: bool,
+        jit_compile: bool,
+        resets: bool,
+    ) -> SequenceCall:
+        """The call that `explain` is asked about."""
         if input_shape is None:
             features = self.cell.kernel.shape[0] if self.cell.built else None
             input_shape = (None, None, features)
@@ -418,7 +430,7 @@ class GRU(keras.layers.RNN):
         call = self._describe(input_shape, mask, training, resets)
         if jit_compile and keras.backend.backend() == "tensorflow":
             call = kernels.compiled(call)
-        return kernels.explain(call)
+        return call
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -242,18 +242,20 @@ def test_saved_and_loaded(wrapper, tmp_path):
     assert_close(to_numpy(loaded(X)), to_numpy(model(X)), "same_float32")
 
 
-TWO_CALLS = {
-    "another kernel": {"kernel": "portable"},
-    "a regularizer": {"activity_regularizer": "l2"},
-    "other units": {"units": 4},
-    "another dtype": {"dtype": "bfloat16"},
+TWO_CALLS = {  # and a word of what `explain` says of it
+    "another kernel": ({"kernel": "portable"}, "native_cpu"),
+    "a regularizer": ({"activity_regularizer": "l2"}, "activity_regularizer"),
+    "other units": ({"units": 4}, "units"),
+    "another dtype": ({"dtype": "bfloat16"}, "dtypes"),
 }
 
 
 @pytest.mark.skipif(library.missing() is not None, reason=str(library.missing()))
-@pytest.mark.parametrize("of_back", [{}, *TWO_CALLS.values()], ids=["one", *TWO_CALLS])
+@pytest.mark.parametrize(
+    ("of_back", "reason"), [({}, None), *TWO_CALLS.values()], ids=["one", *TWO_CALLS]
+)
 @pytest.mark.parametrize("training", [False, True])
-def test_what_runs_in_one_call(of_back, training):
+def test_what_runs_in_one_call(of_back, reason, training):
     """And what cannot gives the same by two."""
     ahead = keras_gru.GRU(6, return_sequences=True)
     back = {"units": 6, "return_sequences": True, "go_backwards": True, **of_back}
@@ -263,6 +265,9 @@ def test_what_runs_in_one_call(of_back, training):
         outputs = to_numpy(layer(X, training=training))
         apart = [to_numpy(layer.forward_layer(X)), to_numpy(layer.backward_layer(X))]
     together = not of_back
+    explained = layer.explain(X.shape, training=training)
+    assert (explained.two_calls is None) == together
+    assert reason is None or reason in str(explained)
     assert seen.names[:2] == ["native_cpu, both"] * 2 or not together
     assert together or "native_cpu, both" not in seen.names
     expected = np.concatenate([apart[0], apart[1][:, ::-1]], -1)
@@ -271,8 +276,19 @@ def test_what_runs_in_one_call(of_back, training):
         assert len(layer.losses) == 1
 
 
+def test_a_mask_that_freezes_needs_two_calls():
+    layer, _ = _layer(
+        "keep_after", keras_gru.Bidirectional, return_sequences=True, kernel="auto"
+    )
+    layer.forward_layer.zero_output_for_mask = False
+    assert "zero_output" in layer.explain(X.shape, mask=True).two_calls
+    assert "zero_output" not in str(layer.explain(X.shape, mask=False))
+
+
 def test_resets_need_layers_that_take_them():
     layer = keras_gru.Bidirectional(keras.layers.GRU(6))
+    with pytest.raises(ValueError, match=r"explain\(\) needs .* around GRU"):
+        layer.explain()
     with pytest.raises(ValueError, match=r"`resets` needs .* Bidirectional around GRU"):
         layer(X, resets=MASK)
     assert to_numpy(layer(X)).shape == (3, 12)
