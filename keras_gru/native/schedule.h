@@ -11,9 +11,13 @@
 
 namespace keras_gru {
 
+// Lanes from which on a slice is wide enough to be one of many.
+constexpr int64_t kWide = 128;
+
 // A *position* numbers one used step of one row: rows in order, each row's used
 // steps in order. A *lane* runs a list of rows one after the other; lanes advance
-// side by side, one used step at a time. A *slice* is the lanes of one thread.
+// side by side, one used step at a time. A *slice* is lanes that one thread takes; of
+// many lanes there are more slices than threads.
 class Schedule {
  public:
   Schedule() = default;
@@ -72,6 +76,8 @@ class Schedule {
   void assign_lanes(int64_t longest, int64_t threads) {
     const int64_t full = longest == 0 ? 1 : (positions() + longest - 1) / longest;
     slices_ = std::max<int64_t>(1, std::min(threads, batch_));
+    // Where others want the processors too, a thread that gets less of them takes fewer.
+    if (threads > 1) slices_ = std::max(slices_, std::min(8 * threads, full / kWide));
     const int64_t lanes =
         std::max<int64_t>(1, std::min(batch_, (full + slices_ - 1) / slices_ * slices_));
 

@@ -131,8 +131,9 @@ def test_what_another_call_left_in_memory(convention, shape, dropout):
     same_bits(first, layer.run(numbers))
 
 
-# Large enough for the library to share them out: rows, and the units of one row.
-SHARED = ((21, 40, 24, 40), (1, 30, 24, 120))
+# Large enough for the library to share them out: rows, the units of one row, and more
+# slices of rows than threads.
+SHARED = ((21, 40, 24, 40), (1, 30, 24, 120), (1100, 2, 5, 9))
 
 
 @pytest.mark.parametrize("shape", SHARED, ids=str)
