@@ -12,10 +12,12 @@ from tests.passes import BACKEND, run_layer, set_weights, to_numpy
 from tests.tolerances import assert_close
 
 # Dropout draws are compared in test_dropout.py, stateful layers in test_stateful.py.
+_ELSEWHERE = {"dropout", "recurrent_dropout", "stateful"}
+_NOT_IN_KERAS = {"learn_initial_state", "zoneout", "layer_normalization"}
 _WITHOUT_DROPOUT = [
     name
     for name, options in OPTIONS.items()
-    if not {"dropout", "recurrent_dropout", "stateful"} & set(options)
+    if not (_ELSEWHERE | _NOT_IN_KERAS) & set(options)
 ]
 
 
