@@ -18,7 +18,7 @@ FLATTEN_LAYERS = "keras.layers:Layer._flatten_layers"
 REPLACE_TRACKED = "keras.src.utils.tracking:Tracker.replace_tracked_value"
 FUNCTIONAL = "keras.src.models.functional:Functional"
 RUN_THROUGH_GRAPH = "keras.src.models.functional:Functional._run_through_graph"
-NUMPY_OPERATIONS = "keras.src.ops.numpy"
+OPERATIONS = "keras.src.ops"
 EXPORT = "keras.src.export"
 EXPORT_ONNX = "keras.src.export.onnx"
 EXPORT_LITERT = "keras.src.export.litert"
@@ -35,7 +35,7 @@ USES = {
     REPLACE_TRACKED: "convert/copying.py: puts one layer in the place of another",
     FUNCTIONAL: "onnx/walk.py: the type of a functional model",
     RUN_THROUGH_GRAPH: "onnx/walk.py: calls a function of ours for each layer",
-    NUMPY_OPERATIONS: "onnx/walk.py: the operations with which masks are computed",
+    OPERATIONS: "onnx/walk.py: the operations between the layers of a model",
     EXPORT: "callers.py: on the stack where a model is exported",
     EXPORT_ONNX: "callers.py: on the stack where a model becomes ONNX",
     EXPORT_OPENVINO: "callers.py: on the stack where a model becomes OpenVINO's",
@@ -57,6 +57,6 @@ def get(name: str) -> Any:
     return pkgutil.resolve_name(name)
 
 
-def operation(name: str) -> Any:
-    """The class of an operation of `keras.ops`, by its name."""
-    return getattr(get(NUMPY_OPERATIONS), name)
+def is_operation(kind: type) -> bool:
+    """Whether a class is that of an operation of `keras.ops`."""
+    return kind.__module__.startswith(f"{OPERATIONS}.")

@@ -66,6 +66,8 @@ TAIL = """
   with a package that is not tried here.
 - **LiteRT** has its own operations only, no "Flex" ones: `keras.layers.GRU` needs them
   for everything but `unroll=True`, and the interpreter of TensorFlow 2.21 has none.
+- **`keras_gru.export_onnx`** writes ONNX too, and is not in the table: GRU nodes on
+  every backend, of any size, stateful models as inputs and outputs (`README.md`).
 - **ONNX and OpenVINO** have no variables, so that a stateful model cannot be a file.
   Take `stateful=False, return_state=True`, and give the model an input for the state.
 - **torch** writes the steps that its exporter sees into the file, whatever the loop.

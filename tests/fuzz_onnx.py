@@ -145,7 +145,7 @@ class Maker:
     def other(self, x):
         """A layer from a sequence to a sequence."""
         features = x.shape[-1]
-        match self.below(0, 12):
+        match self.below(0, 14):
             case 0:
                 return layers.Dense(self.below(1, 6), self.pick(*ACTIVATIONS))(x)
             case 1:
@@ -180,6 +180,11 @@ class Maker:
                 inner = [keras.Input((x.shape[1], features)), layers.Dense(3)]
                 inner.append(keras_gru.GRU(2, return_sequences=True))
                 return keras.Sequential(inner)(x)
+            case 12:
+                return _Composed(self.below(1, 6))(x)
+            case 13:
+                attention = layers.Attention(use_scale=True, score_mode="dot")
+                return attention([layers.Dense(features)(x), x])
         return layers.GaussianNoise(0.5)(x)
 
     def end(self, x):
@@ -229,10 +234,32 @@ def _unknown(make):
 
 
 class _Own(layers.Dense):
-    """A subclass may compute anything."""
+    """A subclass may compute anything, also what ONNX has not."""
 
     def call(self, inputs, training=None):
-        return super().call(inputs, training=training) * 2
+        return keras.ops.cumsum(super().call(inputs, training=training), 1)
+
+
+class _Composed(layers.Layer):
+    """A layer of layers and operations, that makes a mask where it got one."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.inner = keras_gru.GRU(units, return_sequences=True)
+        self.dense = layers.Dense(units)
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(1, shape[-1]), name="scale")
+
+    def call(self, x, mask=None, training=None):
+        y = self.inner(x * self.scale - keras.ops.mean(x, -1, keepdims=True), mask=mask)
+        y = keras.ops.softmax(self.dense(y)) + keras.ops.maximum(y, 0.1)
+        if mask is None:
+            return y
+        return keras.ops.where(keras.ops.expand_dims(mask, -1), y, 2.0)
+
+    def compute_mask(self, x, mask=None):
+        return None if mask is None else keras.ops.logical_not(mask)
 
 
 def _named(reason, call):
@@ -261,14 +288,15 @@ UNSUPPORTED = [
         _unknown(make)
         for make in (
             lambda: layers.SimpleRNN(3, return_sequences=True),
-            lambda: layers.Lambda(lambda x: x * 2),
-            lambda: layers.UpSampling1D(2),
+            lambda: layers.Lambda(lambda x: keras.ops.flip(x, 1)),
+            lambda: layers.Conv1DTranspose(3, 1),
             lambda: layers.ZeroPadding1D(1),
             lambda: layers.SeparableConv1D(3, 1),
             lambda: layers.UnitNormalization(),
-            lambda: layers.PReLU(shared_axes=[1]),
             lambda: layers.LeakyReLU(),
-            lambda: layers.Rescaling(2.0),
+            lambda: layers.RMSNormalization(),
+            lambda: layers.Normalization(),
+            lambda: layers.EinsumDense("abc,cd->abd", (None, 3)),
             lambda: _Own(3),
         )
     ),

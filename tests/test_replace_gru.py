@@ -407,6 +407,32 @@ def test_with_update_gate(activation, reset_after):
             assert_close(*map(keras.ops.convert_to_numpy, (actual, weight)), "exact")
 
 
+@pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize(
+    "option",
+    [{"learn_initial_state": True}, {"zoneout": 0.3}, {"layer_normalization": True}],
+    ids=lambda option: next(iter(option)),
+)
+def test_with_update_gate_and_what_only_ours_has(option, use_bias, reset_after):
+    layer = keras_gru.GRU(
+        3,
+        reset_after=reset_after,
+        use_bias=use_bias,
+        return_sequences=True,
+        return_state=True,
+        **option,
+    )
+    layer.build((None, None, 4))
+    randomize(layer)
+    other = with_update_gate(layer, "replace")
+    assert other.update_gate == "replace"
+    for one, expected in zip(
+        outputs(other, NUMBERS), outputs(layer, NUMBERS), strict=True
+    ):
+        assert_close(one, expected, "converted")
+
+
 def test_with_update_gate_of_other_things():
     theirs = layers.GRU(3)
     theirs.build((None, None, 4))

@@ -223,7 +223,7 @@ class Program:
         predict: options of ``zoo predict``.
         objective: the validation figure that chooses weights, and between trials.
         headline: the figure of `evaluate` that the list of presets shows.
-        times: input of the model -> name of its time dimension in an ONNX file, where
+        times: input or output -> name of its time dimension in an ONNX file, where
             that is not "time".
     """
 

@@ -1,11 +1,10 @@
-"""Write a trained model as ONNX or as a SavedModel, in plain operations."""
+"""Write a trained model as ONNX, with `GRU` nodes, or as a SavedModel."""
 
 from __future__ import annotations
 
 import shutil
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,29 +12,21 @@ import numpy as np
 
 from zoo import backend as backends
 from zoo.errors import ZooError, one_line
+from zoo.files import write_json
 from zoo.presets.saved import Saved, open_saved
 from zoo.programs import PROGRAMS, module
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto
 
-
-@dataclass(frozen=True)
-class Format:
-    """A format, and the backends whose exporters keep every length of sequence.
-
-    torch's exporters fix the length that a model was traced with, and what jax2onnx
-    writes knows no symbolic length in a reshape.
-    """
-
-    keras_name: str
-    backends: tuple[str, ...]
+    from zoo.presets.pretrained import Pretrained
 
 
-FORMATS = {
-    "onnx": Format("onnx", ("tensorflow",)),
-    "saved_model": Format("tf_saved_model", ("tensorflow", "jax")),
+FORMATS: dict[str, tuple[str, ...]] = {
+    "onnx": ("tensorflow", "jax", "torch"),
+    "saved_model": ("tensorflow", "jax"),
 }
+"""Format -> the backends that can write it."""
 
 
 def export(
@@ -43,50 +34,83 @@ def export(
 ) -> Path:
     """Export the model of a run or preset, for any batch and any length.
 
+    ONNX files have `GRU` nodes. Beside them stands a JSON file with what else is needed
+    to use them, such as the vocabulary.
+
     Args:
         program: its name.
         source: a run folder, or a preset.
         form: a name in `FORMATS`.
-        backend: that Keras runs on; its exporter does the work.
+        backend: that Keras runs on.
         out: the file (ONNX) or folder (SavedModel) to write; by default, in the run's
             folder, and of a preset in ``runs/export``.
     """
-    able = FORMATS[form].backends
+    able = FORMATS[form]
     if backend not in able:
         raise ZooError(
-            f"{form} cannot be written with sequences of any length on {backend}: "
-            f"add --backend {' or '.join(able)}; the weights are the same"
+            f"{form} cannot be written on {backend}: add --backend "
+            f"{' or '.join(able)}; the weights are the same"
         )
     found = open_saved(source, program)
     out = _place(found, form, out)
     backends.use(backend)
-    import keras
-
-    model = module(program, "use").PRETRAINED.from_saved(found).model
-    # An exporter asks for a model that was called; two steps of zeros will do.
-    model(
-        keras.tree.map_structure(
-            lambda x: np.zeros([size or 2 for size in x.shape], x.dtype), model.input
-        )
-    )
+    pretrained = module(program, "use").PRETRAINED.from_saved(found)
     out.parent.mkdir(parents=True, exist_ok=True)
+    write = _onnx if form == "onnx" else _saved_model
+    written: list[Path] = []
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # notes of converters about themselves
-            model.export(out, format=FORMATS[form].keras_name, verbose=False)
-            if form == "onnx":
-                _describe(out, found)
+        write(pretrained, out, written)
     except ImportError as error:
         raise ZooError(f"{form}: {one_line(error)}") from error
+    except ZooError:
+        raise
     # Whatever a converter raises where it cannot write a model: each has its own.
     except Exception as error:
-        shutil.rmtree(out, ignore_errors=True)
-        out.unlink(missing_ok=True)
+        for path in written:
+            shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True)
         raise ZooError(
             f"{backend} cannot export {source} as {form}: "
             f"{type(error).__name__}: {one_line(error)}"
         ) from error
     return out
+
+
+def _onnx(pretrained: Pretrained, out: Path, written: list[Path]) -> None:
+    """Write the files of the models, and the JSON file."""
+    import keras_gru
+
+    files = {
+        out.with_suffix(f".{name}{out.suffix}") if name else out: model
+        for name, model in pretrained.onnx_models().items()
+    }
+    beside = out.with_suffix(".json")
+    for path in (*files, beside):
+        _must_be_new(path)
+    for path, model in files.items():
+        written.append(path)
+        keras_gru.export_onnx(model, path, states=pretrained.carries_state)
+        _describe(path, pretrained.saved)
+    saved = pretrained.saved
+    facts = {**_facts(saved), "program": saved.program, "config": vars(saved.config)}
+    written.append(beside)
+    write_json(beside, {**facts, **saved.extras})
+
+
+def _saved_model(pretrained: Pretrained, out: Path, written: list[Path]) -> None:
+    """Keras' own exporter, which asks for a model that was called."""
+    import keras
+
+    model = pretrained.model
+    model(  # two steps of zeros will do
+        keras.tree.map_structure(
+            lambda x: np.zeros([size or 2 for size in x.shape], x.dtype), model.input
+        )
+    )
+    written.append(out)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # notes of converters about themselves
+        model.export(out, format="tf_saved_model", verbose=False)
 
 
 def _place(found: Saved, form: str, out: Path | None) -> Path:
@@ -98,11 +122,13 @@ def _place(found: Saved, form: str, out: Path | None) -> Path:
     if form == "onnx" and not out.suffix:
         places.append(out.with_suffix(".onnx"))
     for place in places:
-        if place.exists():
-            raise ZooError(
-                f"--out {place} exists; remove it first, or choose another name"
-            )
+        _must_be_new(place)
     return places[-1]
+
+
+def _must_be_new(place: Path) -> None:
+    if place.exists():
+        raise ZooError(f"--out {place} exists; remove it first, or choose another name")
 
 
 def _plain_name(found: Saved) -> str:

@@ -15,8 +15,7 @@ import keras
 
 from keras_gru import keras_private
 from keras_gru.convert.errors import ConversionError
-from keras_gru.convert.layers import form_of, read_cell, write_cell
-from keras_gru.convert.terms import fit
+from keras_gru.convert.layers import form_of, numbers
 from keras_gru.layer import GRU
 
 Layer: TypeAlias = Any
@@ -190,12 +189,23 @@ def _carry(path: str, old: Layer, new: Layer) -> None:
         new.use_cudnn = old.use_cudnn
     elif isinstance(new, keras.layers.GRUCell):
         new.implementation = old.implementation
-        _carry_update_gate(path, old, new)
+        _carry_update_gate(old, new)
 
 
-def _carry_update_gate(path: str, old: Layer, new: Layer) -> None:
-    """Negates the weights of z where the copy of a cell has the other convention."""
-    form = form_of(new)
-    if old.built and form.update_gate != form_of(old).update_gate:
-        terms = read_cell(old, path)
-        write_cell(new, fit(terms, form, new.recurrent_activation, path))
+def _carry_update_gate(old: Layer, new: Layer) -> None:
+    """Negates the weights of z where the copy of a cell has the other convention.
+
+    With layer normalisation those are the gains, behind the mean and the deviation,
+    which are of all gates. Zoneout and a learnt state have no part in it.
+    """
+    if not old.built or form_of(new).update_gate == form_of(old).update_gate:
+        return
+    weights = [new.kernel, new.recurrent_kernel]
+    if getattr(new, "layer_normalization", False):
+        weights = [new.gamma]
+    if new.use_bias:
+        weights.append(new.bias)
+    for weight in weights:
+        value = numbers(weight)
+        value[..., : new.units] *= -1
+        weight.assign(value)

@@ -57,14 +57,19 @@ def form_of(cell: Cell) -> Form:
     return Form((cell.reset_after,), biases, getattr(cell, "update_gate", "keep"))
 
 
-def read_cell(cell: Cell, target: str) -> Terms:
+def read_cell(cell: Cell, target: str, allowed: tuple[str, ...] = ()) -> Terms:
     """The weights of a built cell.
+
+    Args:
+        cell: whose they are.
+        target: whom they are for, for the message.
+        allowed: options of the cell that no term has, and that the caller sees to.
 
     Raises:
         ConversionError: the cell has an option that no other system has.
         ValueError: it is not built.
     """
-    check_options(cell, target)
+    check_options(cell, target, allowed)
     if not cell.built:
         raise ValueError(
             f"The layer {cell.name} has no weights yet. Call it once, or its method "
@@ -108,9 +113,10 @@ def other_options(layer: Any, keras_class: Any) -> dict[str, Any]:
     return found
 
 
-def check_options(cell: Cell, target: str) -> None:
+def check_options(cell: Cell, target: str, allowed: tuple[str, ...] = ()) -> None:
     """Raises ConversionError where the cell has an option that others have not."""
     for name, value in other_options(cell, keras.layers.GRUCell).items():
-        raise ConversionError(
-            target, "it has the plain equations only", f"{name}={value!r}"
-        )
+        if name not in allowed:
+            raise ConversionError(
+                target, "it has the plain equations only", f"{name}={value!r}"
+            )

@@ -131,7 +131,8 @@ def with_update_gate(layer: Any, update_gate: str) -> Any:
     """A copy of a layer that computes the same with the other update gate.
 
     The z blocks of W, U and the biases are negated, which is exact where
-    σ(−a) = 1 − σ(a): z changes places with 1 − z.
+    σ(−a) = 1 − σ(a): z changes places with 1 − z. With layer normalisation those of the
+    gains are, in the place of W and U. Zoneout and a learnt initial state stay.
 
     Args:
         layer: a GRU of keras_gru or of Keras, a cell, a wrapper around one, or a model

@@ -2,8 +2,8 @@
 
 `walk.py` goes through a model and `graph.py` collects what is written; `layers.py` has
 the nodes of layers, `recurrent.py` of recurrent ones with their masks and states,
-`masks.py` of what is computed with masks; `gates.py` is a cell's weights and
-activations; `importing.py` reads.
+`masks.py` of their masks, `operations.py` those of `keras.ops`; `gates.py` is a cell's
+weights and activations; `importing.py` reads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ OPSET = 18
 """The oldest that all nodes written here are in; runtimes of 2023 know it."""
 
 
-def export_onnx(model: Any, path: str | Path, opset: int = OPSET) -> None:
+def export_onnx(
+    model: Any, path: str | Path, opset: int = OPSET, states: bool = False
+) -> None:
     """Writes a model as an ONNX file in which each GRU is one `GRU` node.
 
     The nodes are written from the graph of layers, in the same way on every backend.
@@ -36,7 +38,12 @@ def export_onnx(model: Any, path: str | Path, opset: int = OPSET) -> None:
     A layer with `stateful=True` gives the file an input `LAYER.state` and an output
     `LAYER.new_state`, `(batch, units)` each: begin with zeros, and feed what came out
     to the next call. An LSTM has `LAYER.state_0` and `_1`, a stack of cells so many,
-    and a `Bidirectional` those of its two layers.
+    and a `Bidirectional` those of its two layers. With `states=True` it is so of every
+    layer that is called without an initial state, for any batch.
+
+    A learnt initial state is the node's `initial_h`. A layer of another class, Keras'
+    or your own, is written by what its `call` is made of, where that is these layers
+    and common operations of `keras.ops`; its weights become constants.
 
     Args:
         model: functional or `keras.Sequential`, built, in float32. Models inside of it
@@ -45,10 +52,11 @@ def export_onnx(model: Any, path: str | Path, opset: int = OPSET) -> None:
             Dropout, Embedding, Flatten, GRU and LSTM, GaussianDropout, GaussianNoise,
             GlobalAveragePooling1D, GlobalMaxPooling1D, Identity, Input,
             LayerNormalization, Masking, Multiply, Permute, RNN of GRUCell, GRUCellV,
-            LSTMCell or a list of them, Reshape, Softmax, SpatialDropout1D, and
-            TimeDistributed around Activation, Dense and Dropout.
+            LSTMCell or a list of them, Rescaling, Reshape, Softmax, SpatialDropout1D,
+            and TimeDistributed around Activation, Dense and Dropout.
         path: the file to write.
         opset: version of ONNX's operators, 18 or later.
+        states: whether the states of recurrent layers become inputs and outputs.
 
     Raises:
         ImportError: `onnx` is not installed.
@@ -70,7 +78,7 @@ def export_onnx(model: Any, path: str | Path, opset: int = OPSET) -> None:
     ['Transpose', 'GRU', 'Gather', 'MatMul', 'Add', 'Identity']
     """
     _need("export_onnx")
-    importlib.import_module("keras_gru.onnx.walk").export(model, path, opset)
+    importlib.import_module("keras_gru.onnx.walk").export(model, path, opset, states)
 
 
 def import_onnx_gru(path_or_model: str | Path | ModelProto) -> dict[str, Any]:

@@ -12,7 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_gru.convert import ConversionError, export_weights
+from keras_gru.convert import ConversionError
+from keras_gru.convert.layers import read_cell
+from keras_gru.convert.systems import SYSTEMS
+from keras_gru.convert.terms import fit
 from keras_gru.onnx.graph import refuse
 
 NODE_ACTIVATIONS: dict[str, tuple[str, float | None, float | None]] = {
@@ -68,10 +71,14 @@ def activations(layer: Any, functions: list[Any]) -> dict[str, Any]:
 
 def gru_weights(layer: Any, cell: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """W (3 units, features), R (3 units, units) and B (6 units) of a GRU node."""
+    system = SYSTEMS["onnx"]
     try:
-        arrays = export_weights(cell, "onnx")
+        # A learnt initial state is an input of the node, and none of its weights.
+        terms = read_cell(cell, "onnx", allowed=("learn_initial_state",))
+        terms = fit(terms, system.form, cell.recurrent_activation, "onnx")
     except ConversionError as error:
         refuse(layer, str(error))
+    arrays = system.to_arrays([[terms]])
     w, r = arrays["W"][0], arrays["R"][0]
     return w, r, arrays["B"][0] if "B" in arrays else np.zeros(2 * len(w), w.dtype)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NoReturn
 
+import keras
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
@@ -35,11 +36,13 @@ class Graph:
 
     Attributes:
         opset: version of the operators.
+        states: whether layers are written as with `stateful=True`.
         scope: name of the layer that is written; names begin with it.
         kept: what stateful layers give out: a name for it, and the value.
     """
 
     opset: int
+    states: bool = False
     scope: str = ""
     inputs: list[Any] = field(default_factory=list)
     outputs: list[Any] = field(default_factory=list)
@@ -120,12 +123,13 @@ class Graph:
         return model
 
 
-def refuse(layer: Any, reason: str) -> NoReturn:
-    """Raises the ValueError of a layer that cannot be written."""
+def refuse(layer: Any, reason: str, cause: Exception | None = None) -> NoReturn:
+    """Raises the ValueError of a layer or operation that cannot be written."""
+    kind = "Layer" if isinstance(layer, keras.Layer) else "Operation"
     raise ValueError(
-        f"Layer {layer.name!r} ({type(layer).__module__}.{type(layer).__name__}) "
+        f"{kind} {layer.name!r} ({type(layer).__module__}.{type(layer).__name__}) "
         f"cannot be written as ONNX: {reason}"
-    )
+    ) from cause
 
 
 def _type(dtype: str) -> int:

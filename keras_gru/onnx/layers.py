@@ -192,6 +192,11 @@ def reshape(graph: Graph, layer: Any, x: Tensor, mask: Mask) -> str:
     return graph.node("Reshape", x.name, graph.integers(0, *layer.target_shape))
 
 
+def rescaling(graph: Graph, layer: Any, x: Tensor, mask: Mask) -> str:
+    y = graph.node("Mul", x.name, graph.constant(layer.scale))
+    return graph.node("Add", y, graph.constant(layer.offset))
+
+
 def permute(graph: Graph, layer: Any, x: Tensor, mask: Mask) -> str:
     return graph.node("Transpose", x.name, perm=[0, *layer.dims])
 
@@ -313,6 +318,7 @@ WRITERS: Mapping[type, Callable[..., str | list[str]]] = {
     keras.layers.Multiply: multiply,
     keras.layers.Permute: permute,
     keras.layers.RNN: recurrent,
+    keras.layers.Rescaling: rescaling,
     keras.layers.Reshape: reshape,
     keras.layers.Softmax: softmax,
     keras.layers.SpatialDropout1D: same,

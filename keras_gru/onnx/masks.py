@@ -1,8 +1,7 @@
-"""What Keras computes of masks: by layer, and as operations in the graph of a model.
+"""The masks of layers.
 
 `MASKS` has the layers that make a mask or change it; others hand theirs on where Keras
-says `supports_masking`. `OPERATIONS` has what Keras, or a user, computes masks with: a
-functional model has such operations between its layers.
+says `supports_masking`.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def wide(graph: Graph, mask: Tensor) -> str:
     return graph.node("Unsqueeze", mask.name, graph.integers(len(mask.shape)))
 
 
-def _any(graph: Graph, name: str, *axes: int, keepdims: bool = False) -> str:
+def any_along(graph: Graph, name: str, *axes: int, keepdims: bool = False) -> str:
     """Whether one along the axes is True; ONNX has no such reduction of bool."""
     numbers = graph.cast(name, "int32")
     keep = int(keepdims)
@@ -40,7 +39,7 @@ def _any(graph: Graph, name: str, *axes: int, keepdims: bool = False) -> str:
     return graph.cast(found, "bool")
 
 
-def _differs(graph: Graph, x: Tensor, value: Any) -> str:
+def differs(graph: Graph, x: Tensor, value: Any) -> str:
     return graph.node(
         "Not", graph.node("Equal", x.name, graph.constant(value, x.dtype))
     )
@@ -48,13 +47,13 @@ def _differs(graph: Graph, x: Tensor, value: Any) -> str:
 
 def used(graph: Graph, layer: Any, x: Tensor) -> str:
     """Where a step is not all `mask_value`."""
-    return _any(graph, _differs(graph, x, layer.mask_value), -1)
+    return any_along(graph, differs(graph, x, layer.mask_value), -1)
 
 
 def embedding_mask(graph: Graph, layer: Any, x: Tensor, mask: Mask) -> Mask:
     if not layer.mask_zero:
         return None
-    return Tensor(_differs(graph, x, 0), x.shape, "bool")
+    return Tensor(differs(graph, x, 0), x.shape, "bool")
 
 
 def masking_mask(graph: Graph, layer: Any, x: Tensor, mask: Mask) -> Mask:
@@ -91,7 +90,7 @@ def concatenate_mask(graph: Graph, layer: Any, x: list[Tensor], mask: Any) -> Ma
     sizes = list(x[0].shape[:-1])
     if layer.axis % rank == 1:
         sizes[1] = None if None in time else sum(size for size in time if size)
-    return Tensor(_any(graph, joined, -1), tuple(sizes), "bool")
+    return Tensor(any_along(graph, joined, -1), tuple(sizes), "bool")
 
 
 def merged_mask(graph: Graph, layer: Any, x: list[Tensor], mask: Any) -> Mask:
@@ -117,45 +116,3 @@ MASKS: Mapping[type, Callable[..., Any]] = {
     keras.layers.Multiply: merged_mask,
     keras.layers.RNN: recurrent_mask,
 }
-
-
-def not_equal(graph: Graph, operation: Any, one: Tensor, other: Any) -> str:
-    if not isinstance(other, Tensor):
-        return _differs(graph, one, other)
-    return graph.node("Not", graph.node("Equal", one.name, other.name))
-
-
-def logical_or(graph: Graph, operation: Any, one: Tensor, other: Tensor) -> str:
-    return graph.node("Or", one.name, other.name)
-
-
-def any_along(graph: Graph, operation: Any, x: Tensor) -> str:
-    axes = range(len(x.shape)) if operation.axis is None else operation.axis
-    return _any(graph, x.name, *axes, keepdims=operation.keepdims)
-
-
-def expand_dims(graph: Graph, operation: Any, x: Tensor) -> str:
-    axes = [operation.axis] if isinstance(operation.axis, int) else operation.axis
-    return graph.node("Unsqueeze", x.name, graph.integers(*axes))
-
-
-def constant_like(graph: Graph, operation: Any, x: Tensor) -> str:
-    number = int(type(operation).__name__ == "OnesLike")
-    value = graph.constant(number, operation.dtype or x.dtype)
-    return graph.node("Expand", value, graph.node("Shape", x.name))
-
-
-def join(graph: Graph, operation: Any, x: list[Tensor]) -> str:
-    return graph.node("Concat", *(one.name for one in x), axis=operation.axis)
-
-
-OPERATIONS: Mapping[str, Callable[..., str]] = {
-    "Any": any_along,
-    "Concatenate": join,
-    "ExpandDims": expand_dims,
-    "LogicalOr": logical_or,
-    "NotEqual": not_equal,
-    "OnesLike": constant_like,
-    "ZerosLike": constant_like,
-}
-"""The name of an operation of Keras -> its nodes."""

@@ -126,7 +126,7 @@ def bidirectional(
 def _are_one_node(pair: Sequence[Any], masked: bool) -> bool:
     """Whether one node can be both directions: they differ in nothing but numbers."""
     ahead, back = (one.cell for one in pair)
-    shared = ("units", "reset_after")
+    shared = ("units", "reset_after", "learn_initial_state")
     # With the outputs of masked steps repeated, each direction has its own order.
     repeated = masked and any(
         one.return_sequences and not one.zero_output_for_mask for one in pair
@@ -195,7 +195,7 @@ def _run(
                 output = graph.node("Where", steps.some, output, zero)
         found.append((output, final))
     for layer, given, (_, final) in zip(layers, initial_states, found, strict=True):
-        if layer.stateful and given is None:
+        if (layer.stateful or graph.states) and given is None:
             names = _names(layer, "new_state", len(final))
             graph.kept += zip(names, final, strict=True)
     return found
@@ -325,13 +325,34 @@ def _initial(graph: Graph, layer: Any, x: Tensor, given: Any) -> list[str]:
                     f"its initial state has shape {tensor.shape}, not (batch, units).",
                 )
         return [tensor.name for tensor in tensors]
-    if not layer.stateful:
-        return [""] * len(sizes)
+    learnt = [_learnt(graph, cell, x) for cell in _cells(layer)]
+    if not (layer.stateful or graph.states):
+        return [
+            state
+            for cell, state in zip(_cells(layer), learnt, strict=True)
+            for state in [state] * CELLS[type(cell)].states
+        ]
+    if any(learnt):
+        refuse(
+            layer,
+            "with learn_initial_state=True a file cannot say what its input for the "
+            "state begins with. Give the layer an `initial_state`, a keras.Input.",
+        )
     batch = "batch" if x.shape[0] is None else x.shape[0]
     return [
         graph.add_input(name, (batch, size), "float32")
         for name, size in zip(_names(layer, "state", len(sizes)), sizes, strict=True)
     ]
+
+
+def _learnt(graph: Graph, cell: Any, x: Tensor) -> str:
+    """The learnt initial state for each row, `(batch, units)`; "" where it is zeros."""
+    if not getattr(cell, "learn_initial_state", False):
+        return ""
+    state = keras.ops.convert_to_numpy(cell.initial_state)  # (units,)
+    rows = graph.node("Shape", x.name, start=0, end=1)
+    shape = graph.node("Concat", rows, graph.integers(cell.units), axis=0)
+    return graph.node("Expand", graph.constant(state, name="initial_state"), shape)
 
 
 def _names(layer: Any, what: str, count: int) -> list[str]:

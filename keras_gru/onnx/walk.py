@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,11 @@ from keras_gru.layer import GRU
 from keras_gru.onnx import OPSET
 from keras_gru.onnx.graph import Graph, Tensor, refuse
 from keras_gru.onnx.layers import AS_GIVEN, WRITERS
-from keras_gru.onnx.masks import MASKS, OPERATIONS
+from keras_gru.onnx.masks import MASKS
+from keras_gru.onnx.operations import OPERATIONS
 
 
-def export(model: Any, path: str | Path, opset: int) -> None:
+def export(model: Any, path: str | Path, opset: int, states: bool) -> None:
     """Writes the file; see `keras_gru.export_onnx`."""
     newest = onnx.defs.onnx_opset_version()
     if not isinstance(opset, int) or not OPSET <= opset <= newest:
@@ -30,7 +30,7 @@ def export(model: Any, path: str | Path, opset: int) -> None:
             f"Argument `opset` is {opset!r}. Expected: an integer from {OPSET} to "
             f"{newest}, the newest that this onnx ({onnx.__version__}) knows."
         )
-    graph = Graph(opset)
+    graph = Graph(opset, states)
     if not (_is_functional(model) or _is_sequential(model)):
         raise TypeError(
             f"Argument `model` is a {type(model).__name__}. Expected: a functional "
@@ -101,10 +101,6 @@ def _call(graph: Graph, operation: Any, *args: Any, **kwargs: Any) -> Any:
         for layer in operation.layers:
             value = _call(graph, layer, value)
         return value
-    compute = _of_masks(operation)
-    if compute is None and type(operation) not in WRITERS:
-        names = sorted({kind.__name__ for kind in WRITERS} | {"Input"})
-        refuse(operation, f"none of these layers: {', '.join(names)}.")
     graph.scope = operation.name
     specs = keras.tree.flatten(
         operation.compute_output_spec(*_symbols(args), **_symbols(kwargs))
@@ -112,20 +108,19 @@ def _call(graph: Graph, operation: Any, *args: Any, **kwargs: Any) -> Any:
     args, kwargs = keras.tree.map_structure(
         functools.partial(_tensor, graph), (args, kwargs)
     )
-    if compute is None:
+    if isinstance(operation, keras.Layer):
         return _layer(graph, operation, specs, args, kwargs)
-    (spec,) = specs
-    name = compute(graph, operation, *args, **kwargs)
-    return Tensor(name, tuple(spec.shape), spec.dtype)
-
-
-def _of_masks(operation: Any) -> Callable[..., str] | None:
-    """What writes an operation of Keras that masks are computed with."""
     kind = type(operation)
     write = OPERATIONS.get(kind.__name__)
-    if write is None or isinstance(operation, keras.Layer):
-        return None
-    return write if kind is keras_private.operation(kind.__name__) else None
+    if write is None or not keras_private.is_operation(kind):
+        refuse(operation, f"none of these operations: {', '.join(OPERATIONS)}.")
+    written = write(graph, operation, *args, **kwargs)
+    names = written if isinstance(written, list) else [written]
+    found = [
+        Tensor(name, tuple(spec.shape), spec.dtype)
+        for name, spec in zip(names, specs, strict=True)
+    ]
+    return found if len(found) > 1 else found[0]
 
 
 def _layer(
@@ -153,6 +148,8 @@ def _layer(
     # Keras hands on the attached mask where a layer is called on one tensor.
     if mask is None and (not options or _looks_for_masks(layer)):
         mask = attached
+    if type(layer) not in WRITERS:
+        return _traced(graph, layer, x, mask, options)
     written = WRITERS[type(layer)](graph, layer, x, mask, **options)
     written = written if isinstance(written, list) else [written]
     masks: Any = []
@@ -169,6 +166,57 @@ def _layer(
         for name, spec, one in zip(written, specs, masks, strict=True)
     ]
     return found if len(found) > 1 else found[0]
+
+
+def _traced(
+    graph: Graph, layer: Any, x: Any, mask: Any, options: dict[str, Any]
+) -> Any:
+    """A layer of another class, by the layers and operations of its `call`.
+
+    It may compute anything with them; weights are constants of the file.
+    """
+    names = ", ".join(sorted({kind.__name__ for kind in WRITERS} | {"Input"}))
+    reason = f"it is none of these layers: {names}; nor is its `call` made of them:"
+    if isinstance(layer, keras.layers.RNN):
+        refuse(layer, f"{reason} it has a loop of its own.")
+    if mask is None:
+        mask = keras.tree.map_structure(lambda one: one.mask, x)
+    if _tensors(options) and any(one.mask for one in _tensors((x, options))):
+        refuse(layer, f"{reason} it has several inputs, and one has a mask.")
+    given = _tensors((x, mask, options))
+    symbols = [keras.KerasTensor(one.shape, one.dtype) for one in given]
+    places = iter(symbols)
+    x, mask, options = keras.tree.map_structure(
+        lambda one: next(places) if isinstance(one, Tensor) else one,
+        (x, mask, options),
+    )
+    parameters = inspect.signature(layer.call).parameters
+    extra = {"mask": mask, "training": False}
+    options |= {name: extra[name] for name in extra if name in parameters}
+    known = dict(zip(map(id, symbols), given, strict=True))
+    try:
+        outputs = keras.tree.flatten(layer.call(x, **options))
+        masks = layer.compute_mask(x, mask) if layer.supports_masking else None
+        masks = keras.tree.flatten(masks)
+        wanted = [one for one in outputs + masks if id(one) not in known]
+        wanted = [one for one in wanted if one is not None]
+        if wanted:
+            function = keras.Function(symbols, wanted)
+            written = keras.tree.flatten(_through(graph, function, given))
+            known |= zip(map(id, wanted), written, strict=True)
+    # Whatever a call raises that is given tensors without numbers.
+    except Exception as error:
+        refuse(layer, f"{reason} {' '.join(str(error).split())}", error)
+    masks += [None] * len(outputs)
+    tensors = [
+        dataclasses.replace(known[id(one)], mask=known.get(id(its)))
+        for one, its in zip(outputs, masks, strict=False)
+    ]
+    return tensors if len(tensors) > 1 else tensors[0]
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [one for one in keras.tree.flatten(values) if isinstance(one, Tensor)]
 
 
 def _through(graph: Graph, model: Any, inputs: Any) -> Any:
@@ -203,7 +251,8 @@ def _tensor(graph: Graph, value: Any) -> Any:
 
 def _as_float(graph: Graph, kind: type, x: Tensor) -> Tensor:
     """The input in float32, unless integers are to stay."""
-    if x.dtype == "float32" or (kind in AS_GIVEN and x.dtype[0] in "iub"):
+    whole = kind in AS_GIVEN or kind not in WRITERS
+    if x.dtype == "float32" or (whole and x.dtype[0] in "iub"):
         return x
     return dataclasses.replace(x, name=graph.cast(x.name, "float32"), dtype="float32")
 

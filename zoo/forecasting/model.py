@@ -156,7 +156,7 @@ def _recurrent(config: Config, seed: int, stateful: bool) -> Any:
         "name": config.layer,
     }
     if config.layer == "lstm":
-        return LSTM(**options)
+        return (LSTM if stateful else keras.layers.LSTM)(**options)
     return keras_gru.GRU(**options, **keras_gru.VARIANTS[config.variant])
 
 

@@ -50,6 +50,9 @@ class Forecaster(Pretrained):
     def build(config: Config) -> keras.Model:
         return build(config)
 
+    def onnx_models(self) -> dict[str, keras.Model]:
+        return {"": keras.Model(self.model.input, {"forecast": self.model.output})}
+
     def predict(
         self,
         table: str | Path | Table | pandas.DataFrame | None = None,

@@ -90,7 +90,7 @@ def _recurrent(
         "name": f"{config.layer}_{index}",
     }
     if config.layer == "lstm":
-        return carrying.LSTM(**options)
+        return (carrying.LSTM if stateful else keras.layers.LSTM)(**options)
     if config.layer == "simple_rnn":
         return carrying.SimpleRNN(**options)
     return keras_gru.GRU(**options, **keras_gru.VARIANTS[config.variant])

@@ -43,6 +43,11 @@ class LanguageModel(Pretrained):
     def build(config: Config) -> keras.Model:
         return build(config)
 
+    @property
+    def carries_state(self) -> bool:
+        """So that a file can write a text, a token a call."""
+        return True
+
     def predict(self, prompt: str = "\n", **options: Any) -> str:
         """Return what follows `prompt`; `options` are those of `Sampling`.
 

@@ -90,6 +90,15 @@ class Pretrained(ABC):
         )
 
     @property
+    def carries_state(self) -> bool:
+        """Whether ONNX files have the recurrent states as inputs and outputs."""
+        return False
+
+    def onnx_models(self) -> dict[str, keras.Model]:
+        """What ``zoo export`` writes as ONNX: the ending of a file's name -> model."""
+        return {"": self.model}
+
+    @property
     def card(self) -> str | None:
         """Of a preset, in Markdown; None for a run folder."""
         return self.saved.card

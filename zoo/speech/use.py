@@ -45,6 +45,14 @@ class Recogniser(Pretrained):
     def build(config: Config) -> keras.Model:
         return build(config)
 
+    @property
+    def carries_state(self) -> bool:
+        """Where it hears piece by piece."""
+        return not self.config.bidirectional
+
+    def onnx_models(self) -> dict[str, keras.Model]:
+        return {"": keras.Model(self.model.input, {"logits": self.model.output})}
+
     def predict(self, sounds: Sequence[str | Path | np.ndarray]) -> list[Recognised]:
         """Recognise recordings, side by side.
 

@@ -28,5 +28,5 @@ PROGRAM = Program(
     predict=Predict,
     objective=OBJECTIVE,
     headline="bleu",
-    times={"source": "source_time"},
+    times=dict.fromkeys(("source", "values", "keys", "mask"), "source_time"),
 )

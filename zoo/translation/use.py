@@ -18,7 +18,7 @@ from zoo.training.plots import picture
 from zoo.translation.config import Config, Predict, Search
 from zoo.translation.data import LONGEST_LINE, Source, sentence
 from zoo.translation.evaluation import accuracy, bleu_and_chrf
-from zoo.translation.model import build
+from zoo.translation.model import build, encoder_model, step_model
 from zoo.translation.subwords import Subwords
 from zoo.translation.translate import Translate, Translation
 
@@ -46,6 +46,22 @@ class Translator(Pretrained):
     @staticmethod
     def build(config: Config) -> keras.Model:
         return build(config)
+
+    def onnx_models(self) -> dict[str, keras.Model]:
+        """The model of training, and the two that translate, a subword a call."""
+        encoder = encoder_model(self.model, self.config)
+        step = step_model(self.model, self.config, Search().beam)
+        states = [f"state_{one}" for one in range(1, self.config.decoder_layers + 1)]
+        read = ["values", "keys", "mask", *states]
+        memory = dict(zip(read, encoder.output, strict=True))
+        best, ids, _, *after = step.output  # without the attention's weights
+        chosen = {"log_probabilities": best, "ids": ids}
+        chosen |= {f"new_{one}": new for one, new in zip(states, after, strict=True)}
+        return {
+            "": keras.Model(self.model.input, {"logits": self.model.output}),
+            "encoder": keras.Model(encoder.input, memory),
+            "step": keras.Model(step.input, chosen),
+        }
 
     def predict(self, sentences: str | Sequence[str], **options: Any) -> list[str]:
         """The translation of each sentence; of one string, a list of one.
