@@ -354,7 +354,9 @@ def check(seed, number, folder) -> str:
     (found,) = session.run(None, dict(zip(names, maker.data, strict=True)))
     nan = np.isnan(expected)  # the average of no steps is one
     assert np.array_equal(nan, np.isnan(found))
-    assert_close(np.where(nan, 0, found), np.where(nan, 0, expected), "onnx")
+    # Gates are near 1: of outputs below 0.01 their rounding would be a larger share.
+    found, expected = (np.append(np.nan_to_num(one), 0.01) for one in (found, expected))
+    assert_close(found, expected, "onnx")
     nodes = [node.op_type for node in onnx.load(path).graph.node]
     return " ".join(one for one in nodes if one in ("GRU", "LSTM"))
 
