@@ -282,9 +282,12 @@ def test_a_learnt_initial_state(kind, mask, tmp_path):
         how["mask"] = inputs[-1]
     model = keras.Model(inputs, learnt(x, **how))
     path = export(model, tmp_path)
-    expected = keras.tree.flatten(model(given))
+    expected = [to_numpy(one) for one in keras.tree.flatten(model(given))]
+    if kind == "stack" and len(given) > 1:
+        # Before the first used step Keras' RNN has zeros, but on JAX what is learnt.
+        expected[0][~np.maximum.accumulate(given[1], axis=1)] = 0.0
     for one, other in zip(run(path, *given), expected, strict=True):
-        assert_close(one, to_numpy(other), "onnx", mask)
+        assert_close(one, other, "onnx", mask)
 
 
 def test_states_of_every_layer(tmp_path):
