@@ -54,7 +54,7 @@ def _pieces(cell: np.ndarray, name: str, path: Path) -> list[np.ndarray]:
     pieces = []
     for index, piece in enumerate(cell.ravel()):
         told = f"{path}: piece {index} of {name}"
-        shape = getattr(piece, "shape", ())
+        shape: tuple[int, ...] = getattr(piece, "shape", ())
         if len(shape) != 2 or shape[0] < 2 or shape[1] != KEYS:
             raise ZooError(f"{told} has shape {shape}; expected (2 or more, {KEYS})")
         if piece.dtype.kind not in "buif" or not np.isin(piece, (0, 1)).all():

@@ -59,8 +59,8 @@ def _piece(rng: np.random.Generator) -> np.ndarray:
         for voice, (low, high) in enumerate(VOICES):
             wanted = chord[:1] if voice == 0 else chord
             keys = [key for key in range(low, high + 1) if key % 12 in wanted]
-            keys.sort(key=lambda key, before=sung[voice]: (abs(key - before), key))
+            near = sorted((abs(key - sung[voice]), key) for key in keys)
             second = voice > 0 and rng.random() < 0.2
-            sung[voice] = keys[int(second)]
+            sung[voice] = near[int(second)][1]
             roll[step, sung[voice] - LOWEST] = 1
     return roll
