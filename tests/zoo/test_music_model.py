@@ -16,7 +16,10 @@ from zoo.polyphonic_music.config import PARAMETERS, SIZES, Config
 from zoo.polyphonic_music.evaluation import measure
 from zoo.polyphonic_music.model import build, loss
 
-KINDS = ("gru", "lstm", "tanh")
+KINDS = (
+    "gru",
+    *(pytest.param(one, marks=pytest.mark.once) for one in ("lstm", "tanh")),
+)
 
 
 def _randomised(config: Config, **options: object) -> keras.Model:
@@ -93,12 +96,12 @@ def test_large_logits_and_padding_leave_the_loss_finite() -> None:
 def test_figures_are_those_of_each_piece_alone(kind: str) -> None:
     """Pieces of several lengths and batches, each read whole by itself."""
     model = _randomised(replace(TINY, kind=kind))
-    pieces = _pieces(*range(2, 20), 65, 130)
+    pieces = _pieces(*[2, 9] * 9, 65, 130)
     each = []
     for piece in pieces:
         before = np.zeros((1, *piece.shape), "float32")
         before[0, 1:] = piece[:-1]
-        each.append(_nats(np.asarray(model(before))[0], piece))
+        each.append(_nats(np.asarray(model.predict_on_batch(before))[0], piece))
     found = measure(model, pieces)
     assert found["nats"] == pytest.approx(np.mean(np.concatenate(each)), rel=1e-5)
     without = np.concatenate([nats[1:] for nats in each])
