@@ -47,11 +47,11 @@ class Config(Training):
 
     kind: Literal["gru", "lstm", "tanh"] = "gru"
     units: Width = 46
-    input_dropout: Rate = 0.0
-    dropout: Rate = 0.2
+    input_dropout: Rate = 0.2
+    dropout: Rate = 0.1
     timesteps: Count = 200
     transpose: Annotated[int, Field(ge=0, le=11)] = 0
-    batch_size: Count = 16
+    batch_size: Count = 8
     epochs: Count = 60
     learning_rate: Positive = 1e-2
     weight_decay: NotNegative = 0.0
@@ -61,7 +61,7 @@ class Config(Training):
 
 SIZES = {
     "tiny": Config(),
-    "small": Config(units=128, dropout=0.4),
+    "small": Config(units=128, dropout=0.3),
     "base": Config(units=256, dropout=0.5, learning_rate=5e-3),
 }
 
