@@ -34,8 +34,8 @@ PUBLISHED: dict[str, tuple[float | None, ...]] = {
 COMMON: dict[str, dict[str, Any]] = {
     "jsb_chorales": {"epochs": 100, "input_dropout": 0.2, "dropout": 0.1},
     "nottingham": {"epochs": 30, "input_dropout": 0.05, "dropout": 0.0},
-    "musedata": {"epochs": 15, "input_dropout": 0.05, "dropout": 0.0},
-    "piano_midi": {"epochs": 30, "input_dropout": 0.05, "dropout": 0.0},
+    "musedata": {"epochs": 30, "input_dropout": 0.05, "dropout": 0.0},
+    "piano_midi": {"epochs": 100, "input_dropout": 0.05, "dropout": 0.0},
 }
 
 
@@ -68,8 +68,8 @@ WIDE = {"variant": "chung2014", "units": 256, "dropout": 0.5, "learning_rate": 0
 OF_WIDE: dict[str, dict[str, Any]] = {
     "jsb_chorales": {"input_dropout": 0.3},
     "nottingham": {"epochs": 25, "timesteps": 100},
-    "musedata": {"epochs": 8},
-    "piano_midi": {"epochs": 15},
+    "musedata": {"epochs": 12},
+    "piano_midi": {"epochs": 30},
 }
 WIDER = (
     Row("GRU of 256 units", WIDE, OF_WIDE),
