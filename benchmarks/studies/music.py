@@ -33,9 +33,9 @@ PUBLISHED: dict[str, tuple[float | None, ...]] = {
 # What all trainings on a dataset have in common, but for what a row says.
 COMMON: dict[str, dict[str, Any]] = {
     "jsb_chorales": {"epochs": 100, "input_dropout": 0.2, "dropout": 0.1},
-    "nottingham": {"epochs": 30, "input_dropout": 0.05, "dropout": 0.0},
-    "musedata": {"epochs": 30, "input_dropout": 0.05, "dropout": 0.0},
-    "piano_midi": {"epochs": 100, "input_dropout": 0.05, "dropout": 0.0},
+    "nottingham": {"epochs": 30, "input_dropout": 0.0, "dropout": 0.0},
+    "musedata": {"epochs": 30, "input_dropout": 0.0, "dropout": 0.0},
+    "piano_midi": {"epochs": 100, "input_dropout": 0.0, "dropout": 0.0},
 }
 
 
