@@ -69,6 +69,9 @@ def test_the_study_is_a_table_and_a_picture(
         figures = {"test_nats": figure, "test_nats_after_first": figure - 1}
         return {**facts, **figures, "error": ""}
 
+    pictures: list[Path] = []
+    draw = music.draw
+    monkeypatch.setattr(music, "draw", lambda found, path: pictures.append(path))
     monkeypatch.setattr(trainings, "train", train)
     words = ["music", "--seeds", "2", "--out", str(tmp_path), "--backend", "jax"]
     assert command.main(words) == 0
@@ -85,4 +88,6 @@ def test_the_study_is_a_table_and_a_picture(
     rows = json.loads((tmp_path / "rows.json").read_text())
     assert len(rows) == len(done)
     assert {row["seed"] for row in rows} == {0, 1}
+    assert pictures == [tmp_path / "music.png"] * len(done)  # it grows too
+    draw(rows, pictures[0])
     assert (tmp_path / "music.png").read_bytes().startswith(b"\x89PNG")
