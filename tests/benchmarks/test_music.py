@@ -9,7 +9,16 @@ import pytest
 
 from benchmarks.studies import __main__ as command
 from benchmarks.studies import music, trainings
-from benchmarks.studies.music import CONVENTIONS, DATASETS, KINDS, LARGE, ROWS, SMALL
+from benchmarks.studies.music import (
+    CONVENTIONS,
+    DATASETS,
+    KINDS,
+    LARGE,
+    ROWS,
+    SMALL,
+    TRANSPOSED,
+    WIDER,
+)
 from zoo.config import from_json
 from zoo.polyphonic_music.config import SIZES, Config
 from zoo.polyphonic_music.model import build
@@ -36,13 +45,14 @@ def test_what_matters_most_comes_first_and_nothing_twice() -> None:
         (KINDS[0].name, dataset) for dataset in DATASETS
     ]
     assert len({(row.name, dataset, seed) for row, dataset, seed in jobs}) == len(jobs)
-    for row in ROWS:
+    for row in (*KINDS, *CONVENTIONS, WIDER):
         for dataset in SMALL:
             seeds = [one[2] for one in jobs if (one[0], one[1]) == (row, dataset)]
             assert sorted(seeds) == [0, 1, 2, 3, 4]
-    for row in KINDS:
+    for row in (*KINDS, WIDER):
         for dataset in LARGE:
             assert (row, dataset, 0) in jobs
+    assert [one[1:] for one in jobs if one[0] == TRANSPOSED] == [("jsb_chorales", 0)]
 
 
 def test_every_row_can_be_trained() -> None:
