@@ -8,7 +8,7 @@ from keras_gru.resume import seed_everything
 from zoo.files import write_text
 from zoo.polyphonic_music.batches import Batches
 from zoo.polyphonic_music.composing import chords, compose
-from zoo.polyphonic_music.config import KEYS, OBJECTIVE, Config
+from zoo.polyphonic_music.config import KEYS, OBJECTIVE, Config, Predict
 from zoo.polyphonic_music.data import PARTS
 from zoo.polyphonic_music.evaluation import measure, prepare
 from zoo.polyphonic_music.midi import write
@@ -17,9 +17,6 @@ from zoo.presets.pretrained import initial_weights
 from zoo.training.fit import fit
 from zoo.training.optimizers import adamw, decay_over
 from zoo.training.runs import Run
-
-SAMPLE_STEPS = 96
-SAMPLE_SECONDS = 0.4
 
 
 def train(run: Run) -> None:
@@ -55,7 +52,10 @@ def train(run: Run) -> None:
             portable.set_weights(validation.best)
             found = measure(portable, data.parts["test"])
             result.update({f"test_{name}": value for name, value in found.items()})
+            how = Predict()
             silence = np.zeros((0, KEYS), np.uint8)
-            roll = compose(portable, config, silence, SAMPLE_STEPS, 1.0, run.seed)
-            write(roll, SAMPLE_SECONDS, run.folder.path / "sample.mid")
+            roll = compose(
+                portable, config, silence, how.steps, how.temperature, run.seed
+            )
+            write(roll, how.seconds, run.folder.path / "sample.mid")
             write_text(run.folder.samples, "\n".join(chords(roll)) + "\n")
