@@ -120,6 +120,8 @@ def test_predict_goes_on_from_a_piece(zoo: Zoo, run: Path) -> None:
         assert [int(key) + 21 for key in np.flatnonzero(step)] == numbers
     line = zoo(*command, "--piece", PIECES["test"]).err
     assert "--piece 4: the test part has 4 pieces; expected 0 to 3" in line
+    assert len(json.loads(zoo(*command, "--piece", 2).out)["notes"]) == 16 + 3
+    assert "--prime is of a --piece" in zoo(*command, "--prime", 5).err
     assert "unknown format '.doc'" in zoo(*command, "--plot", "a.doc").err
 
 
@@ -137,6 +139,8 @@ def test_a_preset_is_measured_and_fine_tuned(
             composer.predict(**wrong)
     with pytest.raises(ZooError, match=r"temperature=0\.0; expected greater than 0"):
         composer.predict(temperature=0)
+    with pytest.raises(ZooError, match=r"seconds=20\.0; expected at most 10"):
+        composer.predict(steps=2).write(tmp_path / "a.mid", seconds=20)
     outcome = zoo(
         *("train", "polyphonic_music", "--from-preset", folder, "--mat", file),
         *("--epochs", 1, "--learning-rate", 1e-7, "--out", tmp_path / "run"),

@@ -20,6 +20,7 @@ from zoo.config import (
     Whole,
     Width,
 )
+from zoo.errors import ZooError
 from zoo.training.objective import Objective
 
 OBJECTIVE = Objective("nats", like_loss=True)
@@ -88,7 +89,7 @@ class Predict(Checked):
         steps: how many are composed.
         piece: the music goes on from the beginning of this piece of the test part, the
             first being 0; by default it begins from silence.
-        prime: steps of the piece that are read.
+        prime: steps of the piece that are read; by default 16.
         temperature: divides the logits; below 1 the likely keys become likelier.
         seed: decides what is drawn.
         seconds: of a step in the MIDI file.
@@ -98,9 +99,14 @@ class Predict(Checked):
 
     steps: Count = 96
     piece: Whole | None = None
-    prime: Count = 16
+    prime: Count | None = None
     temperature: Positive = 1.0
     seed: Seed = 0
     seconds: Annotated[float, Field(ge=0.01, le=10)] = 0.4
     out: File | None = None
     plot: File | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.prime is not None and self.piece is None:
+            raise ZooError("--prime is of a --piece; give its number")

@@ -21,6 +21,8 @@ from zoo.presets.pretrained import Pretrained
 from zoo.presets.saved import Saved
 from zoo.training.plots import require_format
 
+PRIME = 16  # steps of a piece that are read
+
 
 @dataclass(frozen=True)
 class Composed:
@@ -40,7 +42,8 @@ class Composed:
         return notes(self.roll)
 
     def write(self, path: str | Path, seconds: float = 0.4) -> None:
-        """Write a MIDI file, `seconds` a step."""
+        """Write a MIDI file, `seconds` a step, 0.01 to 10."""
+        Predict(seconds=float(seconds))  # checked as what is typed is
         midi.write(self.roll, seconds, Path(path))
 
 
@@ -92,7 +95,6 @@ class Composer(Pretrained):
             raise ZooError(
                 f"prime has shape {prime.shape}; expected (time, {KEYS}) of 0 and 1"
             )
-        # Checked as what is typed is.
         Predict(steps=steps, temperature=float(temperature), seed=seed)
         roll = compose(self.model, self.config, prime, steps, temperature, seed)
         return Composed(roll, len(prime))
@@ -174,4 +176,4 @@ def _beginning(saved: Saved, options: Predict) -> np.ndarray | None:
             f"--piece {options.piece}: the test part has {len(pieces)} pieces; "
             f"expected 0 to {len(pieces) - 1}"
         )
-    return np.asarray(pieces[options.piece][: options.prime])
+    return np.asarray(pieces[options.piece][: options.prime or PRIME])
