@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from zoo import forecasting, language_model, speech, translation
+from zoo import forecasting, language_model, polyphonic_music, speech, translation
 from zoo.config import Program
 
 PROGRAMS: dict[str, Program] = {
@@ -13,6 +13,7 @@ PROGRAMS: dict[str, Program] = {
     "translation": translation.PROGRAM,
     "speech": speech.PROGRAM,
     "forecasting": forecasting.PROGRAM,
+    "polyphonic_music": polyphonic_music.PROGRAM,
 }
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.studies {conventions,speakers,forecasts,forecast-step}``.
+"""``python -m benchmarks.studies STUDY``: trainings to compare; ``--help`` lists them.
 
 Each may be killed at any moment; the same command goes on where it was.
 """
@@ -13,6 +13,7 @@ import click
 
 from benchmarks.studies import conventions as of_conventions
 from benchmarks.studies import forecasts as of_forecasts
+from benchmarks.studies import music as of_music
 from benchmarks.studies import speakers as of_speakers
 from zoo.errors import ZooError, one_line
 from zoo.forecasting.config import SIZES
@@ -94,6 +95,18 @@ def forecasts(study: str, seeds: int, out: Path, more: tuple[str, ...]) -> None:
     All other options go to `python -m zoo train forecasting`.
     """
     of_forecasts.run(study, seeds, more, out)
+
+
+@studies.command(context_settings=PASSED_ON)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True)
+@out_option("music")
+@click.argument("more", nargs=-1, type=click.UNPROCESSED)
+def music(seeds: int, out: Path, more: tuple[str, ...]) -> None:
+    """GRU, LSTM and tanh at the sizes of Chung et al. 2014, and the conventions.
+
+    All other options go to `python -m zoo train polyphonic_music`.
+    """
+    of_music.run(seeds, more, out)
 
 
 @studies.command()

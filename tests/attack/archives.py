@@ -1,4 +1,4 @@
-"""Archives and models from elsewhere: bombs, names that lead out, code in a model."""
+"""Files from elsewhere: bombs, names that lead out, code in a model, other content."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from unittest import mock
 import keras
 import numpy as np
 import soundfile
+from scipy import io as scipy_io
 
 from keras_gru.resume import checkpoint
 from keras_gru.resume.checkpoint import DamagedCheckpoint
@@ -20,6 +21,7 @@ from keras_gru.tuning import Results, SweepError
 from tests.attack import saved
 from tests.attack.outcomes import REFUSED, SAME, Different
 from zoo.errors import ZooError
+from zoo.polyphonic_music import mat
 from zoo.speech import fsdd
 
 ROOM = 2**30  # bytes that reading a hostile file may take
@@ -92,6 +94,49 @@ def checkpoints(rng: np.random.Generator, folder: Path) -> str:
         return REFUSED
     if any(not np.array_equal(found.arrays[name], arrays[name]) for name in arrays):
         raise Different(str(found.arrays))
+    return SAME
+
+
+def rolls(rng: np.random.Generator, folder: Path) -> str:
+    """Piano rolls: bytes overwritten, cut, or a piece of another form.
+
+    What is read must be pieces of zeros and ones; of a compressed file, which has
+    checksums, those that were written.
+    """
+    path, how = folder / "a.mat", int(rng.integers(4))
+    cells, compressed = {}, bool(rng.integers(2))
+    for name in mat.NAMES.values():
+        cells[name] = np.empty((1, int(rng.integers(1, 4))), object)
+        for index in range(cells[name].size):
+            piece = rng.random((int(rng.integers(2, 30)), 88)) < 0.1
+            cells[name][0, index] = piece.astype(rng.choice(["u1", "f8", "f4"]))
+    written = {name: [*cell[0]] for name, cell in cells.items()}
+    if how == 0:
+        name = str(rng.choice(list(cells)))
+        other = (np.zeros((3, 87)), np.full((4, 88), 2), "text", {"a": 1}, np.zeros(0))
+        cells[name][0, 0] = other[rng.integers(len(other))]
+    elif how == 1:
+        del cells[str(rng.choice(list(cells)))]
+    scipy_io.savemat(path, cells, do_compression=compressed)
+    if how == 2:
+        saved.damage(rng, path)
+    try:
+        with _Limit():
+            found = mat.read(path)
+    except ZooError as error:
+        if "\n" in str(error):
+            raise Different(f"more than one line: {error}") from error
+        return REFUSED
+    for part, name in mat.NAMES.items():
+        for piece in found[part]:
+            if piece.shape[1:] != (88,) or not np.isin(piece, (0, 1)).all():
+                raise Different(f"a piece {piece.shape}, {np.unique(piece)}")
+        expected = written[name]
+        same = len(found[part]) == len(expected) and all(
+            map(np.array_equal, found[part], expected)
+        )
+        if not same and (compressed or how != 2):
+            raise Different("other pieces, and nothing was said")
     return SAME
 
 

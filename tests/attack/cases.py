@@ -27,4 +27,5 @@ KINDS: dict[str, Case] = {
     "checkpoints": archives.checkpoints,
     "hostile_models": archives.hostile_models,
     "tables": tables.tables,
+    "rolls": archives.rolls,
 }
