@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from benchmarks.studies import trainings
@@ -169,8 +169,7 @@ def table(found: Mapping[str, Rows]) -> str:
         nats, first = _nats(rows), rows[0]
         figures, ends = "none was finite", ""
         if nats:
-            spread = f" ± {stdev(nats):.4f}" if len(nats) > 1 else ""
-            figures = f"{mean(nats):.4f}{spread}"
+            figures = trainings.spread(nats, 4)
             ends = f"{min(nats):.4f} – {max(nats):.4f}"
         failed = f", {len(rows) - len(nats)} failed" if len(nats) < len(rows) else ""
         lines.append(

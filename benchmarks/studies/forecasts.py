@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from benchmarks.studies import trainings
@@ -158,7 +158,8 @@ def table(what: Study, found: Sequence[Mapping[str, Any]]) -> str:
         if each:
             cells = [row.name]
             cells += [
-                _spread([one[f"test_{name}"] for one in each]) for name in what.figures
+                trainings.spread([one[f"test_{name}"] for one in each], 4)
+                for name in what.figures
             ]
             cells += [f"{each[0][f'naive_{first}_{name}']:.4f}" for name in beside]
             cells.append("" if row.published is None else f"{row.published:g}")
@@ -166,8 +167,3 @@ def table(what: Study, found: Sequence[Mapping[str, Any]]) -> str:
             cells.append(f"{mean(one['seconds'] for one in each):.0f}")
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _spread(values: Sequence[float]) -> str:
-    deviation = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{mean(values):.4f}{deviation}"

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.studies import trainings
@@ -159,9 +158,8 @@ def _spread(each: Sequence[Mapping[str, Any]], dataset: str, figure: str) -> str
     values = [one[figure] for one in each if one["dataset"] == dataset]
     if not values:
         return ""
-    if len(values) == 1:
-        return f"{values[0]:.3f}"
-    return f"{mean(values):.3f} ± {stdev(values):.3f} ({len(values)})"
+    count = f" ({len(values)})" if len(values) > 1 else ""
+    return trainings.spread(values, 3) + count
 
 
 def draw(found: Sequence[Mapping[str, Any]], path: Path) -> None:

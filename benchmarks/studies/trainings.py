@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from zoo.errors import ZooError
@@ -70,3 +71,9 @@ def write(table: Path, rows: Sequence[Row]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(table, text.getvalue())
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """The mean, and behind it the deviation where there are several."""
+    deviation = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{mean(values):.{digits}f}{deviation}"
