@@ -76,13 +76,10 @@ class Bidirectional(keras.layers.Bidirectional):
     ) -> Any:
         """As Keras' own; `resets` are `(batch, time)` bool."""
         layers = self.forward_layer, self.backward_layer
-        if not all(isinstance(layer, GRU) for layer in layers):
+        if not self._has_grus():
             if resets is not None:
-                raise ValueError(
-                    "Argument `resets` needs two layers that take it. Received: a "
-                    f"Bidirectional around {type(layers[0]).__name__} and "
-                    f"{type(layers[1]).__name__}. Expected: keras_gru.GRU."
-                )
+                what = "Argument `resets` needs two layers that take it"
+                raise self._needs_grus(what)
             return super().call(sequences, initial_state, mask, training)
         both: list[Any] = [None, None]
         if initial_state is not None:
@@ -119,17 +116,25 @@ class Bidirectional(keras.layers.Bidirectional):
         >>> print(layer.explain().two_calls)
         native_cpu does not run both
         """
+        if not self._has_grus():
+            raise self._needs_grus("explain() needs two layers that have it")
         layers = self.forward_layer, self.backward_layer
-        if not all(isinstance(layer, GRU) for layer in layers):
-            raise ValueError(
-                "explain() needs two layers that have it. Received: a Bidirectional "
-                f"around {type(layers[0]).__name__} and {type(layers[1]).__name__}. "
-                "Expected: keras_gru.GRU."
-            )
         asked = input_shape, mask, training, jit_compile, resets
         ahead, back = calls = [layer._asked(*asked) for layer in layers]
         return BothExplained(
             kernels.explain(ahead), kernels.explain(back), self._apart(calls)
+        )
+
+    def _has_grus(self) -> bool:
+        return isinstance(self.forward_layer, GRU) and isinstance(
+            self.backward_layer, GRU
+        )
+
+    def _needs_grus(self, what: str) -> ValueError:
+        ahead, back = type(self.forward_layer), type(self.backward_layer)
+        return ValueError(
+            f"{what}. Received: a Bidirectional around {ahead.__name__} and "
+            f"{back.__name__}. Expected: keras_gru.GRU."
         )
 
     def _apart(self, calls: Sequence[SequenceCall]) -> str | None:
