@@ -13,7 +13,7 @@ from zoo.forecasting.config import OBJECTIVE, Config
 from zoo.forecasting.evaluation import figures_of, forecast_of, measure
 from zoo.forecasting.model import build, loss
 from zoo.forecasting.windows import PARTS, Batches, Scaler, Windows
-from zoo.presets.pretrained import initial_weights
+from zoo.presets.pretrained import load_initial_weights
 from zoo.training.fit import fit
 from zoo.training.optimizers import adamw, decay_over
 from zoo.training.runs import Run
@@ -38,8 +38,7 @@ def train(run: Run) -> None:
         # First, so that the seed gives the same initial weights to every start.
         model = build(config, seed=run.seed)
         portable = build(config)
-        if run.pretrained:
-            model.set_weights(initial_weights(portable, run.pretrained, run.program))
+        load_initial_weights(model, portable, run.pretrained, run.program)
         steps = config.epochs * batches.steps_per_epoch
         averaging = decay_over(config.averaging, steps)
         model.compile(adamw(config, steps, averaging), loss(config))

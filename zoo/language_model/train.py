@@ -16,7 +16,7 @@ from zoo.language_model.evaluation import Text, measure
 from zoo.language_model.model import build, reset_carried_state
 from zoo.language_model.tokens import Tokens, learn, tokens_of
 from zoo.language_model.use import generate
-from zoo.presets.pretrained import initial_weights
+from zoo.presets.pretrained import load_initial_weights
 from zoo.training.fit import fit
 from zoo.training.optimizers import adamw
 from zoo.training.runs import Run
@@ -41,8 +41,7 @@ def train(run: Run) -> None:
         model = build(config, config.batch_size, run.seed)
         evaluation = build(config, config.evaluation_streams)
         portable = build(config)
-        if run.pretrained:
-            model.set_weights(initial_weights(portable, run.pretrained, run.program))
+        load_initial_weights(model, portable, run.pretrained, run.program)
         model.compile(
             adamw(config, config.epochs * streams.steps_per_epoch),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),

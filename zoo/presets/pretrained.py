@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import keras
-import numpy as np
 
 from keras_gru.resume.checkpoint import values_of
 from zoo import presets
@@ -156,16 +155,27 @@ class Pretrained(ABC):
         return f"<{self.program} {self.saved.name!r}>"
 
 
-def initial_weights(model: keras.Model, source: str, program: str) -> list[np.ndarray]:
-    """The weights of a preset or run, for a training that goes on from them."""
+def load_initial_weights(
+    model: keras.Model, portable: keras.Model, source: str | None, program: str
+) -> None:
+    """Give a training's model the weights of the preset or run that it goes on from.
+
+    Args:
+        model: to be trained.
+        portable: the same without carried state, as files have it; it gets them too.
+        source: the preset or run; None: the weights stay.
+        program: its name.
+    """
+    if not source:
+        return
     saved = open_saved(source, program)
     try:
         with warnings.catch_warnings():
             # Keras warns of layers that differ; the hash in the file tells.
             warnings.simplefilter("ignore")
-            weights.load(model, saved.weights)
+            weights.load(portable, saved.weights)
     except weights.Damaged as error:
         raise ZooError(
             f"the weights of {source} do not fit the configuration: {error}"
         ) from error
-    return values_of(model.weights)
+    model.set_weights(values_of(portable.weights))

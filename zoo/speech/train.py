@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_gru.resume import seed_everything
 from zoo.files import write_text
-from zoo.presets.pretrained import initial_weights
+from zoo.presets.pretrained import load_initial_weights
 from zoo.speech.augment import Spoken
 from zoo.speech.batches import Batches, held_out, statistics
 from zoo.speech.config import OBJECTIVE, Config
@@ -43,8 +43,7 @@ def train(run: Run) -> None:
         # First, so that the seed gives the same initial weights to every start.
         model = build(config, seed=run.seed)
         portable = build(config)
-        if run.pretrained:
-            model.set_weights(initial_weights(portable, run.pretrained, run.program))
+        load_initial_weights(model, portable, run.pretrained, run.program)
         steps = config.epochs * batches.steps_per_epoch
         averaging = decay_over(config.averaging, steps)
         model.compile(adamw(config, steps, averaging), loss(config))

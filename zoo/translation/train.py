@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_gru.resume import seed_everything
 from zoo.files import write_text
-from zoo.presets.pretrained import initial_weights
+from zoo.presets.pretrained import load_initial_weights
 from zoo.training.data import forget_shapes
 from zoo.training.fit import fit
 from zoo.training.optimizers import adamw
@@ -46,8 +46,7 @@ def train(run: Run) -> None:
         # First, so that the seed gives the same initial weights to every start.
         model = build(config, run.seed)
         portable = build(config)
-        if run.pretrained:
-            model.set_weights(initial_weights(portable, run.pretrained, run.program))
+        load_initial_weights(model, portable, run.pretrained, run.program)
         model.compile(
             adamw(config, config.epochs * buckets.steps_per_epoch, config.averaging),
             smoothed_cross_entropy(config.label_smoothing),
